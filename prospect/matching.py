@@ -1,0 +1,195 @@
+"""Which layer of a stack is which evidence of a model: by name, else by role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import xarray as xr
+
+from prospect.errors import ModelError
+
+# Each unit as a multiple of the first of its kind.
+_UNITS: tuple[dict[str, float], ...] = (
+    {"ppm": 1.0, "mg/kg": 1.0, "g/t": 1.0, "ppb": 1e-3, "ug/kg": 1e-3, "%": 1e4, "pct": 1e4},
+    {"m": 1.0, "metre": 1.0, "km": 1000.0, "cm": 0.01},
+    {"nT": 1.0, "T": 1e9},
+    {"mGal": 1.0, "m/s2": 1e5},
+)
+
+
+@dataclass(frozen=True)
+class LayerCard:
+    """What a model remembers of a layer."""
+
+    name: str
+    role: str = ""
+    unit: str = ""
+    kind: str = "continuous"
+    required: bool = False
+    resampling: str = ""
+    source: str = ""
+    classes: Mapping[int, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "name": self.name,
+            "role": self.role,
+            "unit": self.unit,
+            "kind": self.kind,
+            "required": self.required,
+            "resampling": self.resampling,
+            "source": self.source,
+            "classes": {str(code): name for code, name in self.classes.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LayerCard:
+        """From plain data."""
+        return cls(
+            name=str(data["name"]),
+            role=str(data["role"]),
+            unit=str(data["unit"]),
+            kind=str(data["kind"]),
+            required=bool(data["required"]),
+            resampling=str(data["resampling"]),
+            source=str(data["source"]),
+            classes={int(code): str(name) for code, name in data["classes"].items()},
+        )
+
+
+@dataclass(frozen=True)
+class Binding:
+    """
+    A layer of a stack that serves as a layer of a model.
+
+    Attributes
+    ----------
+    card : LayerCard
+    name : str
+        In the stack.
+    factor : float
+        From the stack's unit to the model's.
+    recode : mapping of int to int, or None
+        From the stack's class codes to the model's.
+    """
+
+    card: LayerCard
+    name: str
+    factor: float = 1.0
+    recode: Mapping[int, int] | None = None
+
+
+def cards_of(stack: xr.Dataset) -> dict[str, LayerCard]:
+    """What there is to remember of a stack's layers."""
+    cards = {}
+    for name, layer in stack.data_vars.items():
+        attrs = layer.attrs
+        default = "continuous" if layer.dtype.kind == "f" else "categorical"
+        classes = {int(code): str(label) for code, label in dict(attrs.get("classes", {})).items()}
+        cards[str(name)] = LayerCard(
+            name=str(name),
+            role=str(attrs.get("role", "")),
+            unit=str(attrs.get("units", "")),
+            kind=str(attrs.get("kind", default)),
+            required=bool(attrs.get("required", False)),
+            resampling=str(attrs.get("resampling", "")),
+            source=str(attrs.get("source", "")),
+            classes=classes,
+        )
+    return cards
+
+
+def bind(
+    wanted: Mapping[str, LayerCard],
+    stack: xr.Dataset,
+    mapping: Mapping[str, str] | None = None,
+) -> dict[str, Binding]:
+    """
+    Find the layers of a model in a stack, in any order.
+
+    Parameters
+    ----------
+    wanted : mapping of name to LayerCard
+    stack : Dataset
+    mapping : mapping of the model's names to the stack's, optional
+        Settles doubts.
+
+    Returns
+    -------
+    dict of name to Binding
+
+    Raises
+    ------
+    ModelError
+        If a layer is missing or ambiguous, of another kind, or in a unit that cannot be
+        converted.
+    """
+    return bind_cards(wanted, cards_of(stack), mapping)
+
+
+def bind_cards(
+    wanted: Mapping[str, LayerCard],
+    cards: Mapping[str, LayerCard],
+    mapping: Mapping[str, str] | None = None,
+) -> dict[str, Binding]:
+    """As :func:`bind`, for layers that are not opened yet."""
+    mapping = dict(mapping or {})
+    for name, target in mapping.items():
+        if name not in wanted:
+            raise ModelError(f"The model has no layer '{name}'; it has: {', '.join(wanted)}.")
+        if target not in cards:
+            raise ModelError(f"There is no layer '{target}' to be '{name}'.")
+    return {name: _bind(card, cards, mapping) for name, card in wanted.items()}
+
+
+def _bind(card: LayerCard, cards: Mapping[str, LayerCard], mapping: Mapping[str, str]) -> Binding:
+    if card.name in mapping:
+        found = cards[mapping[card.name]]
+    elif card.name in cards:
+        found = cards[card.name]
+    else:
+        same = [other for other in cards.values() if card.role and other.role == card.role]
+        if not same:
+            role = f" (role {card.role})" if card.role else ""
+            raise ModelError(
+                f"The model needs the layer '{card.name}'{role}, but none of the "
+                f"{len(cards)} layers given is that: add it, or say which one it is with "
+                f"--map {card.name}=PATH."
+            )
+        if len(same) > 1:
+            names = ", ".join(other.name for other in same)
+            raise ModelError(
+                f"The model needs the layer '{card.name}' (role {card.role}), and {names} could "
+                f"all be that: say which with --map {card.name}=PATH."
+            )
+        found = same[0]
+    if (found.kind == "categorical") != (card.kind == "categorical"):
+        raise ModelError(
+            f"The model's layer '{card.name}' is {card.kind}, but '{found.name}' is "
+            f"{found.kind}: correct its kind, or give another layer."
+        )
+    return Binding(card, found.name, _factor(card, found), _recoding(card, found))
+
+
+def _factor(card: LayerCard, found: LayerCard) -> float:
+    """From the unit found to the unit wanted; unknown units are taken as equal."""
+    if not card.unit or not found.unit or card.unit == found.unit:
+        return 1.0
+    for table in _UNITS:
+        if card.unit in table and found.unit in table:
+            return table[found.unit] / table[card.unit]
+    raise ModelError(
+        f"The model's layer '{card.name}' is in {card.unit}, but '{found.name}' is in "
+        f"{found.unit}, which cannot be converted: correct the unit, or give another layer."
+    )
+
+
+def _recoding(card: LayerCard, found: LayerCard) -> dict[int, int] | None:
+    """From the codes found to the codes wanted, where both name their classes."""
+    if not card.classes or not found.classes or dict(card.classes) == dict(found.classes):
+        return None
+    codes = {name: code for code, name in card.classes.items()}
+    return {code: codes[name] for code, name in found.classes.items() if name in codes}

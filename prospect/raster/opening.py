@@ -1,0 +1,359 @@
+"""Open raster files safely, whoever made them, and say what is in them."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from affine import Affine
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from prospect.errors import GridError, LayerError
+from prospect.grid import Grid
+
+MAX_BLOCK_BYTES = 512 * 2**20
+"""Largest compressed block that is decoded; one block is read at once."""
+
+MAX_CELLS = 20 * 10**9
+"""Largest raster accepted: both countries at 10 m are 4 × 10⁹ cells."""
+
+MAX_EXPANSION = 20_000
+"""Largest ratio of decoded to stored bytes; constant layers reach about 1,000."""
+
+SMALL = 2**30
+"""Decoded size below which the expansion is of no interest."""
+
+HUGE = 3e38
+"""Magnitude from which a float is a gap: surveys write ±3.4e38 without declaring it."""
+
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError)
+
+_SAFE = {
+    # Siblings of a file are never looked at: .ovr, .msk and .aux.xml can point anywhere.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+    "GDAL_CACHEMAX": 128 * 2**20,
+    "GTIFF_IGNORE_READ_ERRORS": "NO",
+}
+
+_DRIVERS = {"GTiff": "GeoTIFF", "AIG": "ESRI grid"}
+
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """
+    What one band of a raster file says of itself.
+
+    Attributes
+    ----------
+    path : Path
+    band : int
+        Counted from 1.
+    grid : Grid
+    dtype : str
+    nodata : float or None
+        As declared; None when unset.
+    scale, offset : float
+        Of stored values; 1 and 0 when unset.
+    unit, description : str
+        As declared; empty when unset.
+    bands : int
+        Number of bands in the file.
+    driver : str
+    notes : tuple of str
+        What was found around the file and how it was taken.
+    """
+
+    path: Path
+    band: int
+    grid: Grid
+    dtype: str
+    nodata: float | None
+    scale: float
+    offset: float
+    unit: str
+    description: str
+    bands: int
+    driver: str
+    notes: tuple[str, ...]
+
+    @property
+    def is_float(self) -> bool:
+        """Whether values are stored as floating point."""
+        return self.dtype.startswith("float")
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """
+    Without rasterio's warning about data that have no position.
+
+    Rasterio hides that warning by itself in places, and Python's way of hiding warnings
+    is not made for threads; so whatever may warn runs one at a time.
+    """
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+@contextmanager
+def safe_environment() -> Iterator[None]:
+    """GDAL settings under which no file can reach the network or another file."""
+    with rasterio.Env(**_SAFE):
+        yield
+
+
+@contextmanager
+def safe_open(path: Path | str, *, allow_drivers: tuple[str, ...] = ()) -> Iterator[Any]:
+    """
+    Open a raster by driver name, without sidecars, within stated caps.
+
+    Parameters
+    ----------
+    path : path
+        A file on this computer. A GeoTIFF, whatever its name; other formats only
+        when their driver is allowed.
+    allow_drivers : tuple of str
+        Further GDAL drivers, for example ``("AIG",)`` for ESRI grids.
+
+    Yields
+    ------
+    rasterio dataset, open for reading
+
+    Raises
+    ------
+    LayerError
+        If there is no such file, it is no GeoTIFF, is damaged, or claims a size
+        beyond the caps.
+    """
+    path = require_file(path)
+    drivers = ["GTiff", *allow_drivers] if path.is_file() else list(allow_drivers)
+    unknown = [name for name in allow_drivers if name not in _DRIVERS]
+    if unknown:
+        raise LayerError(
+            f"Driver '{unknown[0]}' cannot be allowed; those that can: {', '.join(_DRIVERS)}."
+        )
+    if not drivers:
+        raise LayerError(
+            f"{path} is a folder, but a GeoTIFF file was expected; "
+            "an ESRI grid opens with --allow-driver AIG."
+        )
+    with safe_environment(), _open_as(path, drivers) as dataset:
+        _require_sane(path, dataset)
+        yield dataset
+
+
+def _open_as(path: Path, drivers: list[str]) -> Any:
+    """The dataset, by the first driver that knows it."""
+    failure: BaseException | None = None
+    for driver in drivers:
+        # Georeferencing comes from the file itself; world files are read by us.
+        options = {"GEOREF_SOURCES": "INTERNAL"} if driver == "GTiff" else {}
+        try:
+            with quietly():
+                return rasterio.open(path, driver=driver, **options)
+        except GDAL_ERRORS as error:
+            failure = error
+        except (CRSError, ValueError, OverflowError, MemoryError) as error:
+            raise LayerError(f"{path} is damaged ({one_line(error)}): export it again.") from error
+    names = " or ".join(_DRIVERS[name] for name in drivers)
+    raise LayerError(
+        f"{path} cannot be opened as {names} ({one_line(failure)}): "
+        "check that it is complete, or convert it with gdal_translate."
+    ) from failure
+
+
+def require_file(path: Path | str) -> Path:
+    """The path, if it names something on this computer and not a URL or a GDAL trick."""
+    text = os.fspath(path)
+    if "://" in text or text.startswith(("/vsi", "<")) or "\0" in text:
+        raise LayerError(f"'{text[:80]}' is not a file on this computer: download or unpack it.")
+    found = Path(text)
+    try:
+        exists = found.exists()
+    except OSError as error:
+        raise LayerError(f"{text[:80]} cannot be looked up ({one_line(error)}).") from error
+    if not exists:
+        raise LayerError(f"There is no file {text}: check the path.")
+    return found
+
+
+def read_info(
+    path: Path | str, band: int = 1, *, allow_drivers: tuple[str, ...] = ()
+) -> RasterInfo:
+    """
+    What a band of a raster says of itself; no cell is read.
+
+    Parameters
+    ----------
+    path : path
+    band : int
+        Counted from 1.
+    allow_drivers : tuple of str
+        As for :func:`safe_open`.
+
+    Raises
+    ------
+    LayerError
+        If the file cannot be trusted, has no such band, no coordinate system, a rotated
+        grid or complex values.
+    """
+    with safe_open(path, allow_drivers=allow_drivers) as dataset:
+        path = Path(path)
+        if not 1 <= band <= dataset.count:
+            raise LayerError(f"{path} has bands 1 to {dataset.count}, but band {band} was asked.")
+        dtype = str(dataset.dtypes[band - 1])
+        if "complex" in dtype:
+            raise LayerError(
+                f"{path} holds {dtype} values, but real ones were expected: "
+                "export the amplitude or one part."
+            )
+        transform, crs, notes = _georeference(path, dataset)
+        try:
+            grid = Grid(crs, transform, dataset.shape)
+        except GridError as error:
+            raise GridError(f"{path}: {error}") from error
+        if grid.crs.is_geographic and grid.bounds[2] > 180 + 1e-6:
+            raise GridError(
+                f"{path} crosses the antimeridian (its east edge is {grid.bounds[2]:g}°): "
+                "cut it there, or warp it to a projection."
+            )
+        nodata = dataset.nodatavals[band - 1]
+        return RasterInfo(
+            path=path,
+            band=band,
+            grid=grid,
+            dtype=dtype,
+            nodata=None if nodata is None else float(nodata),
+            scale=float(dataset.scales[band - 1]),
+            offset=float(dataset.offsets[band - 1]),
+            unit=dataset.units[band - 1] or "",
+            description=dataset.descriptions[band - 1] or "",
+            bands=int(dataset.count),
+            driver=str(dataset.driver),
+            notes=tuple(notes),
+        )
+
+
+def one_line(error: BaseException | None) -> str:
+    """The first sentence of a foreign error, for use inside ours."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _require_sane(path: Path, dataset: Any) -> None:
+    """Refuse sizes that would exhaust memory, before anything is read."""
+    rows, cols = dataset.shape
+    itemsize = max((_itemsize(str(name)) for name in dataset.dtypes), default=1)
+    height, width = dataset.block_shapes[0] if dataset.count else (0, 0)
+    block = height * width * itemsize
+    if dataset.interleaving is not None and dataset.interleaving.name == "pixel":
+        block *= dataset.count
+    decoded = rows * cols * itemsize * dataset.count
+    stored = path.stat().st_size if path.is_file() else decoded
+    if rows * cols > MAX_CELLS or dataset.count > 10_000:
+        raise LayerError(
+            f"{path} claims {rows} × {cols} cells in {dataset.count} bands, more than the "
+            f"{MAX_CELLS:.0e} that are accepted: cut it into sheets."
+        )
+    if dataset.compression is not None and block > MAX_BLOCK_BYTES:
+        raise LayerError(
+            f"{path} stores blocks of {block / 2**20:.0f} MB, more than the "
+            f"{MAX_BLOCK_BYTES // 2**20} MB that are accepted: rewrite it tiled, for example with "
+            "gdal_translate -co TILED=YES."
+        )
+    if decoded > SMALL and decoded > MAX_EXPANSION * max(stored, 1):
+        raise LayerError(
+            f"{path} would grow from {stored} bytes to {decoded / 2**30:.1f} GB when read, "
+            "which no real layer does: check where it comes from."
+        )
+
+
+def _itemsize(dtype: str) -> int:
+    digits = "".join(c for c in dtype if c.isdigit())
+    return max(1, int(digits) // 8) if digits else 1
+
+
+def _georeference(path: Path, dataset: Any) -> tuple[Affine, CRS, list[str]]:
+    """Transform and coordinate system: the file's own, else those of plain sidecars."""
+    notes = []
+    transform = dataset.transform
+    if transform == Affine.identity():
+        world = _sibling(path, _world_suffixes(path))
+        if world is None:
+            raise LayerError(
+                f"{path} does not say where it lies: it has neither a geotransform nor a world "
+                "file beside it. Georeference it, for example in QGIS."
+            )
+        transform = _read_world(world)
+        notes.append(f"position from {world.name}")
+    crs = None
+    if dataset.crs:
+        try:
+            crs = CRS.from_user_input(dataset.crs.to_wkt())
+        except (CRSError, RasterioError, CPLE_BaseError) as error:
+            raise LayerError(
+                f"{path} has a coordinate system that cannot be understood "
+                f"({one_line(error)}): assign it again."
+            ) from error
+    if crs is None:
+        prj = _sibling(path, (".prj",))
+        if prj is None:
+            raise LayerError(
+                f"{path} has no coordinate system: assign one, for example with "
+                "gdal_edit.py -a_srs EPSG:32642, or put a .prj file beside it."
+            )
+        try:
+            crs = CRS.from_user_input(prj.read_text(encoding="utf-8", errors="replace").strip())
+        except CRSError as error:
+            raise LayerError(
+                f"{prj} is not a coordinate system ({one_line(error)}): write WKT or EPSG:code."
+            ) from error
+        notes.append(f"coordinate system from {prj.name}")
+    sidecar = path.with_name(path.name + ".aux.xml")
+    if path.is_file() and sidecar.exists():
+        notes.append(f"{sidecar.name} ignored")
+    return transform, crs, notes
+
+
+def _world_suffixes(path: Path) -> tuple[str, ...]:
+    suffix = path.suffix.lower() or ".tif"
+    return (suffix[:2] + suffix[-1] + "w", suffix + "w", ".wld")
+
+
+def _sibling(path: Path, suffixes: tuple[str, ...]) -> Path | None:
+    """A file beside ``path`` with one of the suffixes, in either case."""
+    for suffix in suffixes:
+        for candidate in (path.with_suffix(suffix), path.with_suffix(suffix.upper())):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _read_world(path: Path) -> Affine:
+    """A world file: six numbers; the last two are the centre of the upper-left cell."""
+    words = path.read_text(encoding="ascii", errors="replace")[:4096].replace(",", ".").split()
+    try:
+        a, d, b, e, x, y = (float(word) for word in words[:6])
+    except ValueError as error:
+        raise LayerError(
+            f"{path} is not a world file: six numbers were expected, but '{' '.join(words[:6])}' "
+            "came."
+        ) from error
+    if not all(math.isfinite(v) for v in (a, b, d, e, x, y)):
+        raise LayerError(f"{path} is not a world file: its numbers are not finite.")
+    return Affine(a, b, x - (a + b) / 2, d, e, y - (d + e) / 2)

@@ -1,0 +1,144 @@
+"""What a layer is for: roles, guessed from names, and what each role implies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ELEMENTS = frozenset(
+    "Ag Al As Au B Ba Be Bi Br C Ca Cd Ce Cl Co Cr Cs Cu Dy Er Eu F Fe Ga Gd Ge Hf Hg Ho I In Ir K "
+    "La Li Lu Mg Mn Mo N Na Nb Nd Ni Os P Pb Pd Pr Pt Rb Re Rh Ru S Sb Sc Se Si Sm Sn Sr Ta Tb Te "
+    "Th Ti Tl Tm U V W Y Yb Zn Zr".split()
+)
+
+# Longest first within a family: the first row whose words all stand in the name wins.
+_PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("mask",), "area.mask"),
+    (("em", "app", "res"), "electromagnetics.apparent_resistivity"),
+    (("em", "resistivity"), "electromagnetics.apparent_resistivity"),
+    (("em", "quadrature"), "electromagnetics.quadrature"),
+    (("em", "imag"), "electromagnetics.quadrature"),
+    (("em", "real"), "electromagnetics.real"),
+    (("em", "inphase"), "electromagnetics.real"),
+    (("mag", "rtp"), "magnetics.rtp"),
+    (("magnetic", "rtp"), "magnetics.rtp"),
+    (("magnetics", "rtp"), "magnetics.rtp"),
+    (("tmi",), "magnetics.tmi"),
+    (("magnetic",), "magnetics.tmi"),
+    (("magnetics",), "magnetics.tmi"),
+    (("mag",), "magnetics.tmi"),
+    (("bouguer",), "gravity.bouguer"),
+    (("gravity",), "gravity.bouguer"),
+    (("grav",), "gravity.bouguer"),
+    (("dem",), "elevation"),
+    (("srtm",), "elevation"),
+    (("elevation",), "elevation"),
+    (("dtm",), "elevation"),
+    (("lithology",), "geology.lithology"),
+    (("litho",), "geology.lithology"),
+    (("lithoname*",), "geology.lithology"),
+    (("rockclass*",), "geology.rock_class"),
+    (("era",), "geology.era"),
+    (("age",), "geology.age"),
+    (("group",), "geology.group"),
+    (("geology",), "geology.lithology"),
+)
+
+_DERIVED = (
+    ("distance", "distance"),
+    ("dist", "distance"),
+    ("dst", "distance"),
+    ("density", "density"),
+    ("dens", "density"),
+    ("dns", "density"),
+)
+_SECOND_HAND = (
+    "derived by someone else and taken as it is: leave it out if it was made from known deposits"
+)
+_ASSAY_WORDS = frozenset("geochemistry geochem gc till soil stream rock ppm ppb assay icp".split())
+
+_UNITS = {
+    "elevation": "m",
+    "magnetics": "nT",
+    "gravity": "mGal",
+    "distance": "m",
+}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A guessed role, the unit that goes with it, and what was doubtful."""
+
+    role: str
+    unit: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+def guess_role(path: Path | str) -> Guess:
+    """
+    Guess what a layer is from its name.
+
+    Parameters
+    ----------
+    path : path
+        Only the name counts, and the folder where it says ``derivatives``.
+
+    Returns
+    -------
+    Guess
+        The role is ``other.<name>`` when nothing is recognised.
+    """
+    stem = Path(path).stem
+    lower = [word.lower() for word in re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", stem) if word]
+    if all(word in lower for word in ("study", "area")):
+        return Guess("area.study")
+    whole = [word.lower() for word in re.split(r"[\W_]+", stem) if word]
+    for prefix, kind in _DERIVED:
+        found = next((i for i, word in enumerate(whole) if word.startswith(prefix)), None)
+        if found is not None:
+            rest = [whole[found].removeprefix(prefix), *whole[found + 1 :]]
+            what = "_".join(word for word in rest if word) or "unknown"
+            return Guess(f"{kind}.{what}", _UNITS.get(kind, ""), (_SECOND_HAND,))
+    if "derivatives" in lower:
+        what = "_".join(word for word in whole if word != "derivatives")
+        return Guess(f"derivative.{what}", "", (_SECOND_HAND,))
+    element = _element(lower)
+    for pattern, role in _PATTERNS:
+        if element is None and all(_in(word, lower) for word in pattern):
+            return Guess(role, _UNITS.get(family(role), ""))
+    if element is not None:
+        unit = next((u for u in ("ppm", "ppb", "pct") if u in lower), "")
+        doubts = () if unit else ("its unit is unknown: write ppm, ppb or %",)
+        return Guess(f"geochemistry.{element}", "%" if unit == "pct" else unit, doubts)
+    name = "_".join(whole) or "unnamed"
+    return Guess(f"other.{name}", "", ("its role was not recognised: name it",))
+
+
+def family(role: str) -> str:
+    """The part of a role before the dot."""
+    return role.split(".", 1)[0]
+
+
+def matches(pattern: str, role: str) -> bool:
+    """Whether a role fits a pattern such as ``geochemistry.*``."""
+    if pattern.endswith(".*"):
+        return role == pattern[:-2] or role.startswith(pattern[:-1])
+    return pattern == role
+
+
+def _element(lower: list[str]) -> str | None:
+    """The chemical element that a name ends in, if it reads as an assay."""
+    rest = [w for w in lower if w not in ("ppm", "ppb", "pct", "log", "idw", "grid")]
+    symbol = rest[-1].capitalize() if rest else ""
+    if symbol not in ELEMENTS:
+        return None
+    if len(rest) == 1 or _ASSAY_WORDS & set(lower):
+        return symbol
+    return None
+
+
+def _in(word: str, words: list[str]) -> bool:
+    if word.endswith("*"):
+        return any(w.startswith(word[:-1]) for w in words)
+    return word in words
