@@ -1,0 +1,1 @@
+"""Kernels: the only importer of numba. Arrays and an ``out`` in, nothing checked."""

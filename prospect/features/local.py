@@ -1,0 +1,160 @@
+"""Operations on one cell at a time: values, logarithms, robust z, classes as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from prospect.errors import RecipeError
+from prospect.features.operation import Array, Parameters, operation
+from prospect.grid import Cell
+
+IQR_TO_SIGMA = 1.349
+"""Interquartile range of a normal distribution, in standard deviations."""
+
+
+@operation()
+def value(layer: Array, *, out: Array, cell: Cell) -> None:
+    """
+    The layer itself.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        In the unit of the layer. Gaps stay gaps.
+    """
+    np.copyto(out, layer)
+
+
+def _learn_floor(values: Array, attrs: Mapping[str, Any], *, floor: float = 0.0) -> dict[str, Any]:
+    """Half the smallest positive value, which is where zeros and negatives are put."""
+    if floor > 0:
+        return {"floor": floor}
+    positive = values[values > 0]
+    if positive.size == 0:
+        raise RecipeError("A logarithm needs positive values, but the layer has none.")
+    return {"floor": float(positive.min()) / 2}
+
+
+@operation(learn=_learn_floor, learned=("floor",), units="log10({unit})")
+def log(layer: Array, *, out: Array, cell: Cell, floor: float) -> None:
+    """
+    Decimal logarithm, for concentrations and other skewed, positive values.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+    floor : float, in the unit of the layer
+        Values below it are raised to it. By default half the smallest positive value,
+        learned where the builder is fitted.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        Gaps stay gaps.
+
+    Raises
+    ------
+    RecipeError
+        If no value is positive.
+    """
+    np.maximum(layer, np.float32(floor), out=out)
+    np.log10(out, out=out)
+
+
+def _learn_quartiles(values: Array, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Median, and the interquartile range as a standard deviation."""
+    if values.size == 0:
+        raise RecipeError("A robust z needs values, but the layer has gaps only.")
+    low, centre, high = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
+    spread = (high - low) / IQR_TO_SIGMA
+    if spread == 0:
+        spread = float(values.std(dtype=np.float64)) or 1.0
+    return {"median": centre, "spread": spread}
+
+
+@operation(learn=_learn_quartiles, learned=("median", "spread"), units="1")
+def robust_z(layer: Array, *, out: Array, cell: Cell, median: float, spread: float) -> None:
+    """
+    Distance from the median, in robust standard deviations.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+    median, spread : float, in the unit of the layer
+        Learned where the builder is fitted: median, and interquartile range / 1.349. A
+        layer whose quartiles coincide takes its standard deviation instead.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32, without unit
+        Gaps stay gaps.
+    """
+    np.subtract(layer, np.float32(median), out=out)
+    out *= np.float32(1 / spread)
+
+
+def _learn_classes(
+    values: Array, attrs: Mapping[str, Any], *, min_share: float = 0.005, max_classes: int = 30
+) -> dict[str, Any]:
+    """The commonest classes, and their names."""
+    codes, counts = np.unique(values, return_counts=True)
+    order = np.lexsort((codes, -counts))
+    kept = [i for i in order if counts[i] >= min_share * values.size][:max_classes]
+    codes = np.sort(codes[kept])
+    names = {int(code): str(name) for code, name in dict(attrs.get("classes", {})).items()}
+    return {
+        "codes": [int(code) for code in codes],
+        "names": [names.get(int(code), str(int(code))) for code in codes],
+    }
+
+
+def _class_columns(parameters: Parameters) -> list[str]:
+    return list(parameters["names"])
+
+
+@operation(
+    takes="categorical",
+    learn=_learn_classes,
+    learned=("codes", "names"),
+    columns=_class_columns,
+    units="1",
+)
+def one_hot(
+    layer: Array,
+    *,
+    out: Array,
+    cell: Cell,
+    codes: list[int],
+    names: list[str],
+    min_share: float = 0.005,
+    max_classes: int = 30,
+) -> None:
+    """
+    One column a class: 1 in the class, 0 elsewhere.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+        Class codes.
+    min_share : float
+        Classes rarer than this share of the valid cells get no column.
+    max_classes : int
+        The commonest at most.
+
+    Returns
+    -------
+    DataArray of shape (feature, y, x), float32
+        A class without a column, or one never seen where the builder was fitted, is 0
+        in all of them. Gaps stay gaps.
+    """
+    gaps = layer == -1
+    for column, code in zip(out, codes, strict=True):
+        np.equal(layer, code, out=column, casting="unsafe")
+        column[gaps] = np.nan

@@ -1,0 +1,224 @@
+"""A recipe: features as data. It names roles, not files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import xarray as xr
+
+from prospect.errors import RecipeError
+from prospect.features.operation import get_operation
+from prospect.roles import matches
+
+SIGNS = ("+", "-", "0", "∩")
+
+_KEYS = ("name", "operation", "of", "sign", "system", "source", "why", "keep")
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """
+    One row of a recipe.
+
+    Attributes
+    ----------
+    name : str
+        A ``*`` stands for what the ``*`` of a role matched.
+    operation : str
+    of : tuple of str
+        Roles, layer names, or names of earlier features.
+    parameters : mapping
+        Of the operation; lengths in metres.
+    sign : '+', '-', '0' or '∩'
+        How likelihood goes with it: rising, falling, free, or with an optimum.
+    system : str
+        Its part in the mineral system: source, pathway, trap, deposition, ...
+    source : str
+        Where the row comes from.
+    keep : bool
+        Whether it is a feature for the learner, or only a step to others.
+    """
+
+    name: str
+    operation: str
+    of: tuple[str, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    sign: str = "0"
+    system: str = ""
+    source: str = ""
+    why: str = ""
+    keep: bool = True
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> FeatureSpec:
+        """
+        A row from TOML.
+
+        Raises
+        ------
+        RecipeError
+            If a key, the operation, a parameter or the sign is wrong.
+        """
+        name = table.get("name")
+        if not isinstance(name, str) or not name:
+            raise RecipeError(f"A feature needs a name, but this came: {dict(table)}.")
+        if "operation" not in table or "of" not in table:
+            raise RecipeError(f"Feature '{name}' needs an operation and what it is of.")
+        of = table["of"]
+        inputs = (of,) if isinstance(of, str) else tuple(of)
+        if not inputs or not all(isinstance(item, str) for item in inputs):
+            raise RecipeError(f"Feature '{name}': of names roles, layers or features.")
+        sign = str(table.get("sign", "0"))
+        if sign not in SIGNS:
+            raise RecipeError(f"Feature '{name}': sign is {', '.join(SIGNS)}, not '{sign}'.")
+        parameters = {key: value for key, value in table.items() if key not in _KEYS}
+        made = cls(
+            name=name,
+            operation=str(table["operation"]),
+            of=inputs,
+            parameters=parameters,
+            sign=sign,
+            system=str(table.get("system", "")),
+            source=str(table.get("source", "")),
+            why=str(table.get("why", "")),
+            keep=bool(table.get("keep", True)),
+        )
+        try:
+            get_operation(made.operation).check(parameters)
+        except RecipeError as error:
+            raise RecipeError(f"Feature '{name}': {error}") from error
+        return made
+
+    def to_table(self) -> dict[str, Any]:
+        """The row as plain data, as :meth:`from_table` reads it."""
+        table: dict[str, Any] = {
+            "name": self.name,
+            "operation": self.operation,
+            "of": list(self.of),
+            **self.parameters,
+            "sign": self.sign,
+            "keep": self.keep,
+        }
+        texts = {"system": self.system, "source": self.source, "why": self.why}
+        return table | {key: text for key, text in texts.items() if text}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    A list of features.
+
+    Attributes
+    ----------
+    features : tuple of FeatureSpec
+        In order: a feature may build on earlier ones.
+    """
+
+    features: tuple[FeatureSpec, ...]
+
+    def __post_init__(self) -> None:
+        names = [spec.name for spec in self.features]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise RecipeError(f"Two features are called '{twice}': rename one.")
+
+    @classmethod
+    def from_tables(cls, tables: Iterable[Mapping[str, Any]]) -> Recipe:
+        """A recipe from rows of TOML."""
+        return cls(tuple(FeatureSpec.from_table(table) for table in tables))
+
+    def resolve(self, stack: xr.Dataset) -> tuple[Recipe, tuple[FeatureSpec, ...]]:
+        """
+        Turn roles into the names of a stack's layers.
+
+        A row whose role fits several layers becomes one row a layer.
+
+        Parameters
+        ----------
+        stack : Dataset
+
+        Returns
+        -------
+        recipe : Recipe
+            Its rows name layers and features only.
+        missing : tuple of FeatureSpec
+            Rows whose layers the stack does not have.
+        """
+        resolved: list[FeatureSpec] = []
+        missing: list[FeatureSpec] = []
+        made: dict[str, list[str]] = {}
+        tails = _tails(stack)
+        for spec in self.features:
+            choices = [_find(item, stack, made) for item in spec.of]
+            choices = [_with_classes(spec, names, stack) for names in choices]
+            if not all(choices):
+                missing.append(spec)
+                continue
+            rows = _expand(spec, choices, tails)
+            made[spec.name] = [row.name for row in rows]
+            made |= {row.name: [row.name] for row in rows}
+            resolved += rows
+        return Recipe(tuple(resolved)), tuple(missing)
+
+
+def _find(item: str, stack: xr.Dataset, made: Mapping[str, list[str]]) -> list[str]:
+    """The layers or features that an input means."""
+    if item in made:
+        return made[item]
+    if item in stack.data_vars:
+        return [item]
+    return [
+        str(name)
+        for name, layer in stack.data_vars.items()
+        if matches(item, str(layer.attrs.get("role", "")))
+    ]
+
+
+def _with_classes(spec: FeatureSpec, names: list[str], stack: xr.Dataset) -> list[str]:
+    """Of some layers, those that have one of the classes a row asks for."""
+    wanted = spec.parameters.get("classes")
+    if wanted is None:
+        return names
+    wanted = {wanted} if isinstance(wanted, str) else set(wanted)
+    return [
+        name
+        for name in names
+        if name in stack.data_vars
+        and wanted & {str(v) for v in dict(stack[name].attrs.get("classes", {})).values()}
+    ]
+
+
+def _expand(
+    spec: FeatureSpec, choices: Sequence[list[str]], tails: dict[str, str]
+) -> list[FeatureSpec]:
+    """One row a layer where a role fits several; ``tails`` learns what each ``*`` stood for."""
+    several = [names for names in choices if len(names) > 1]
+    if len(several) > 1:
+        raise RecipeError(f"Feature '{spec.name}': only one of its inputs may fit several layers.")
+    if several and "*" not in spec.name:
+        raise RecipeError(
+            f"Feature '{spec.name}' is of {', '.join(spec.of)}, which fits several layers "
+            f"({', '.join(several[0][:5])}): put a * into its name, or name one layer."
+        )
+    rows = []
+    for item in several[0] if several else choices[0]:
+        inputs = tuple(item if len(names) > 1 else names[0] for names in choices)
+        name = spec.name.replace("*", tails[item])
+        if name != spec.name:
+            tails[name] = tails[item]
+        tails.setdefault(name, name)
+        rows.append(replace(spec, name=name, of=inputs))
+    return rows
+
+
+def _tails(stack: xr.Dataset) -> dict[str, str]:
+    """What a ``*`` stands for, by layer: the end of its role where it is alone in that role."""
+    roles = {str(name): str(layer.attrs.get("role", "")) for name, layer in stack.items()}
+    counts = Counter(roles.values())
+    return {
+        name: role.split(".", 1)[1] if "." in role and counts[role] == 1 else name
+        for name, role in roles.items()
+    }
