@@ -1,0 +1,67 @@
+"""
+Mineral prospectivity: from layers and known deposits to a map that can be trusted.
+
+The public names load when they are first used, so that importing is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from prospect._version import __version__
+from prospect.errors import ProspectError
+
+if TYPE_CHECKING:
+    from prospect.commodities import load_commodity
+    from prospect.features import FeatureBuilder, Recipe
+    from prospect.folds import BlockFolds
+    from prospect.grid import Grid, Window
+    from prospect.model import Model
+    from prospect.model_file import load_model
+    from prospect.project import load_project
+    from prospect.scoring import score
+    from prospect.stack import open_stack
+    from prospect.training import train
+
+_HOMES = {
+    "BlockFolds": "folds",
+    "FeatureBuilder": "features",
+    "Grid": "grid",
+    "Model": "model",
+    "Recipe": "features",
+    "Window": "grid",
+    "load_commodity": "commodities",
+    "load_model": "model_file",
+    "load_project": "project",
+    "open_stack": "stack",
+    "score": "scoring",
+    "train": "training",
+}
+
+__all__ = [
+    "BlockFolds",
+    "FeatureBuilder",
+    "Grid",
+    "Model",
+    "ProspectError",
+    "Recipe",
+    "Window",
+    "__version__",
+    "load_commodity",
+    "load_model",
+    "load_project",
+    "open_stack",
+    "score",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"prospect.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'prospect' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,273 @@
+"""Which ground counts: study area, permissive ground, and the gaps of required layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from prospect.errors import LayerError, ProjectError
+from prospect.features.operation import is_valid
+from prospect.grid import Grid, Window, parse_crs
+from prospect.matching import Binding, cards_of
+from prospect.roles import matches
+from prospect.stack import read_block
+from prospect.vector import area_mask, frame, read_vector, to_crs
+
+_TEST = re.compile(
+    r"^\s*(?P<layer>[\w.\-]+)\s*(?:(?P<not>not\s+)?in\s*\((?P<values>.*)\)"
+    r"|(?P<compare><=|>=|<|>|=)\s*(?P<number>.+?))\s*$",
+    re.DOTALL,
+)
+
+_COMPARE = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "=": np.equal,
+}
+
+
+@dataclass(frozen=True)
+class Area:
+    """
+    A polygon that bounds the work.
+
+    Attributes
+    ----------
+    wkt : str
+        The geometry, as well-known text.
+    crs : str
+        Its coordinate system.
+    source : str
+        The file it came from.
+    """
+
+    wkt: str
+    crs: str
+    source: str = ""
+
+    def on(self, grid: Grid) -> BaseGeometry:
+        """The polygon in the grid's coordinate system."""
+        table = frame({"id": [1]}, [shapely.from_wkt(self.wkt)], parse_crs(self.crs))
+        return to_crs(table, grid.crs).geometry.iloc[0]
+
+
+@dataclass(frozen=True)
+class Permissive:
+    """
+    A test of layers that ground must pass to be thought of at all.
+
+    Written as ``LAYER in (a, b)``, ``LAYER not in (a, b)`` or ``LAYER >= 3``, joined by
+    ``and``; a layer goes by name or role, classes by name or code.
+
+    Attributes
+    ----------
+    text : str
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        self.tests()
+
+    def tests(self) -> list[dict[str, Any]]:
+        """
+        The single tests.
+
+        Raises
+        ------
+        ProjectError
+            If the text is not understood.
+        """
+        found = []
+        for part in re.split(r"\s+and\s+(?![^(]*\))", self.text.strip()):
+            match = _TEST.match(part)
+            if match is None:
+                raise ProjectError(
+                    f"'{part}' is not a test of a layer: write, for example, "
+                    '"lithology in (carbonate, \'black shale\')" or "elevation <= 3000".'
+                )
+            test: dict[str, Any] = {"layer": match["layer"]}
+            if match["values"] is not None:
+                values = [value.strip().strip("'\"") for value in match["values"].split(",")]
+                test |= {"values": [v for v in values if v], "negate": bool(match["not"])}
+            else:
+                try:
+                    test |= {"compare": match["compare"], "number": float(match["number"])}
+                except ValueError as error:
+                    raise ProjectError(
+                        f"'{match['number']}' in '{part}' is not a number."
+                    ) from error
+            found.append(test)
+        return found
+
+    def mask(self, stack: xr.Dataset, window: Window) -> NDArray[np.bool_]:
+        """Where a window passes every test; a gap passes none."""
+        result = np.ones((window.height, window.width), bool)
+        for test in self.tests():
+            layer = _layer(stack, str(test["layer"]), self.text)
+            if "values" in test:
+                result &= _in_classes(layer, test["values"], bool(test["negate"]), window)
+            else:
+                values = read_block(layer, window, np.float32)
+                with np.errstate(invalid="ignore"):
+                    result &= _COMPARE[test["compare"]](values, np.float32(test["number"]))
+                result &= ~np.isnan(values)
+        return result
+
+
+@dataclass(frozen=True)
+class Ground:
+    """
+    The ground that counts, for training, background, measures and map alike.
+
+    Attributes
+    ----------
+    area : Area or None
+    permissive : Permissive or None
+    """
+
+    area: Area | None = None
+    permissive: Permissive | None = None
+
+    def mask(
+        self, stack: xr.Dataset, window: Window, bindings: Mapping[str, Binding]
+    ) -> NDArray[np.bool_]:
+        """
+        Where a window counts.
+
+        Parameters
+        ----------
+        stack : Dataset
+        window : Window
+            Inside the grid.
+        bindings : mapping of name to Binding
+            The evidence: its required layers must have a value, and some layer must.
+
+        Returns
+        -------
+        array of shape (height, width), bool
+        """
+        grid = Grid.of(stack)
+        result = np.ones((window.height, window.width), bool)
+        if self.area is not None:
+            result = area_mask(self.area.on(grid), grid, window)
+        if self.permissive is not None and result.any():
+            result &= self.permissive.mask(stack, window)
+        if not result.any():
+            return result
+        return result & evidence_mask(stack, window, bindings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        area = None
+        if self.area is not None:
+            area = {"wkt": self.area.wkt, "crs": self.area.crs, "source": self.area.source}
+        return {
+            "area": area,
+            "permissive": self.permissive.text if self.permissive is not None else None,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Ground:
+        """From plain data."""
+        area, permissive = data["area"], data["permissive"]
+        return cls(
+            None if area is None else Area(str(area["wkt"]), str(area["crs"]), str(area["source"])),
+            None if permissive is None else Permissive(str(permissive)),
+        )
+
+
+def evidence_mask(
+    stack: xr.Dataset, window: Window, bindings: Mapping[str, Binding]
+) -> NDArray[np.bool_]:
+    """Where every required layer has a value; where none is required, where any layer has."""
+    required = [b for b in bindings.values() if b.card.required]
+    shape = (window.height, window.width)
+    if required:
+        result = np.ones(shape, bool)
+        for binding in required:
+            result &= _has_value(stack[binding.name], window)
+        return result
+    result = np.zeros(shape, bool)
+    for binding in bindings.values():
+        # Burnt-in geometry has no gaps, so it says nothing about where data are.
+        if stack[binding.name].attrs.get("kind") != "geometry":
+            result |= _has_value(stack[binding.name], window)
+            if result.all():
+                break
+    return result
+
+
+def read_area(path: Path | str) -> Area:
+    """
+    The union of a file's polygons.
+
+    Raises
+    ------
+    LayerError
+        If it holds no polygon.
+    """
+    table = read_vector(path, columns=[])
+    flat = table[table.geom_type.isin(["Polygon", "MultiPolygon"])]
+    if flat.empty:
+        raise LayerError(f"{path} holds no polygon: an area is needed.")
+    union = shapely.union_all(shapely.make_valid(flat.geometry.values))
+    return Area(shapely.to_wkt(union, rounding_precision=-1), CRS(table.crs).to_wkt(), str(path))
+
+
+def make_ground(area: Path | str | Area | None, permissive: str | None) -> Ground:
+    """The ground of a study area and a test, as a user gives them."""
+    bounds = area if area is None or isinstance(area, Area) else read_area(area)
+    return Ground(bounds, None if permissive is None else Permissive(permissive))
+
+
+def _has_value(layer: xr.DataArray, window: Window) -> NDArray[np.bool_]:
+    if layer.dtype.kind == "f":
+        return is_valid(read_block(layer, window, np.float32))
+    return is_valid(read_block(layer, window, np.int32))
+
+
+def _layer(stack: xr.Dataset, name: str, text: str) -> xr.DataArray:
+    if name in stack.data_vars:
+        return stack[name]
+    cards = cards_of(stack)
+    fitting = [card.name for card in cards.values() if card.role and matches(name, card.role)]
+    if len(fitting) != 1:
+        raise ProjectError(
+            f"'{text}' names the layer '{name}', which fits {len(fitting)} of the layers: "
+            f"{', '.join(fitting or cards)}."
+        )
+    return stack[fitting[0]]
+
+
+def _in_classes(
+    layer: xr.DataArray, values: list[str], negate: bool, window: Window
+) -> NDArray[np.bool_]:
+    """Where a layer's class is, or is not, one of some; gaps are in neither."""
+    if layer.attrs.get("kind") != "categorical" and layer.dtype.kind == "f":
+        raise ProjectError(f"'{layer.name}' has no classes: compare it with a number.")
+    names = {str(label): int(code) for code, label in dict(layer.attrs.get("classes", {})).items()}
+    codes = []
+    for value in values:
+        if value in names:
+            codes.append(names[value])
+        elif value.lstrip("-").isdigit():
+            codes.append(int(value))
+        else:
+            known = ", ".join(names) or "codes only"
+            raise ProjectError(f"'{layer.name}' has no class '{value}'; it has: {known}.")
+    block = read_block(layer, window, np.int32)
+    found: NDArray[np.bool_] = np.isin(block, codes) != negate
+    return found & is_valid(block)

@@ -1,0 +1,337 @@
+"""The .prospect file: a zip of JSON, skops and arrays. Nothing in it can run."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+import skops.io
+from numpy.typing import NDArray
+
+from prospect.errors import ModelError, ProspectError
+from prospect.features import FeatureBuilder
+from prospect.ground import Ground
+from prospect.model import Model
+from prospect.raster import atomic_path, require_file
+
+FORMAT = 1
+MAX_MEMBER = 2**30
+"""Largest part of a model file, in bytes, when unpacked."""
+
+MAX_RATIO = 1100
+"""Largest compression of a part; deflate itself cannot pass 1,032."""
+
+_MEMBERS = ("manifest.json", "estimator.skops", "samples.npz")
+
+# Estimators that are taken apart and put together without running code of the file.
+# skops trusts more by default; random generators, for one, can be made to crash.
+_ALLOWED = re.compile(
+    r"(sklearn\.(ensemble|linear_model|tree|impute|pipeline|preprocessing|naive_bayes|svm|"
+    r"neighbors|discriminant_analysis|calibration|compose|feature_selection|decomposition|"
+    r"isotonic|neural_network|gaussian_process|dummy|frozen|utils|_loss|cluster|base|"
+    r"kernel_approximation|semi_supervised)(\.\w+)*\.\w+"
+    r"|numpy\.(ndarray|dtype|dtypes\.\w+|bool|bool_|int8|int16|int32|int64|uint8|uint16|uint32|"
+    r"uint64|float16|float32|float64|str_)"
+    r"|builtins\.(dict|list|tuple|set|int|float|str|bool|NoneType|slice|type|bytes|bytearray)"
+    r"|collections\.(OrderedDict|defaultdict)"
+    r"|prospect\.\w+(\.\w+)*)"
+)
+
+
+def save_model(model: Model, path: Path | str) -> Path:
+    """
+    Write a model.
+
+    Parameters
+    ----------
+    model : Model
+    path : path
+        Ends in ``.prospect``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ModelError
+        If the estimator holds what could not be loaded again.
+    OutputError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    estimator = skops.io.dumps(model.estimator)
+    _require_allowed(estimator, f"This estimator ({type(model.estimator).__name__})")
+    manifest = {
+        "format": FORMAT,
+        "commodity": model.commodity,
+        "title": model.title,
+        "builder": model.builder.to_dict(),
+        "ground": model.ground.to_dict(),
+        "measures": model.measures.to_dict(orient="list"),
+        "scikit-learn": sklearn.__version__,
+        "record": dict(model.record),
+    }
+    arrays = io.BytesIO()
+    np.savez_compressed(arrays, allow_pickle=False, **model.samples)
+    text = json.dumps(manifest, ensure_ascii=False, indent=1, default=_plain)
+    contents = (text.encode("utf-8"), estimator, arrays.getvalue())
+    with (
+        atomic_path(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, content in zip(_MEMBERS, contents, strict=True):
+            # A fixed date, so that one model is one file, to the byte.
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+    return path
+
+
+def load_model(path: Path | str, *, any_version: bool = False) -> Model:
+    """
+    Read a model.
+
+    Parameters
+    ----------
+    path : path
+    any_version : bool
+        Take a model that another minor version of scikit-learn made, whose scores may
+        differ.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError
+        If the file is no model, is damaged or tampered with, or another version made it.
+    """
+    path = require_file(path)
+    parts = _unpack(path)
+    try:
+        manifest = json.loads(parts["manifest.json"])
+        if manifest["format"] != FORMAT:
+            raise ModelError(
+                f"{path} has model format {manifest['format']!r}, but {FORMAT} was expected: "
+                "train again with this version."
+            )
+        _require_version(path, str(manifest["scikit-learn"]), any_version)
+        builder = FeatureBuilder.from_dict(manifest["builder"])
+        estimator = _load_estimator(path, parts["estimator.skops"])
+        _require_shape(path, estimator, len(builder.feature_names))
+        return Model(
+            commodity=str(manifest["commodity"]),
+            title=str(manifest["title"]),
+            builder=builder,
+            estimator=estimator,
+            ground=Ground.from_dict(manifest["ground"]),
+            samples=_load_arrays(path, parts["samples.npz"]),
+            measures=pd.DataFrame(manifest["measures"]),
+            record=dict(manifest["record"]),
+        )
+    except ProspectError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ModelError(
+            f"{path} is damaged ({type(error).__name__}: {error}): copy it again, or train again."
+        ) from error
+
+
+def _unpack(path: Path) -> dict[str, bytes]:
+    """The parts of the archive, none larger than it may be."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = sorted(archive.namelist())
+            if names != sorted(_MEMBERS):
+                raise ModelError(
+                    f"{path} is not a prospect model: it holds {', '.join(names[:5]) or 'nothing'}."
+                )
+            return {name: _member(archive, name, path) for name in _MEMBERS}
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ModelError(
+            f"{path} is not a prospect model, or is damaged ({error}): give the .prospect file "
+            "that 'prospect train' wrote."
+        ) from error
+    except zipfile.zlib.error as error:  # type: ignore[attr-defined]
+        raise ModelError(f"{path} is damaged ({error}): copy it again.") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > MAX_MEMBER or info.file_size > MAX_RATIO * max(1, info.compress_size):
+        raise ModelError(
+            f"{path}: {name} would unpack to {info.file_size / 1e6:.0f} MB, more than is accepted."
+        )
+    with archive.open(name) as member:
+        content = member.read(info.file_size + 1)
+    if len(content) != info.file_size:
+        raise ModelError(f"{path}: {name} is not as long as it says: copy the file again.")
+    return content
+
+
+def _load_estimator(path: Path, data: bytes) -> Any:
+    """The estimator, after its types and its arrays have been looked at."""
+    types = _require_allowed(data, f"{path}")
+    _require_honest_arrays(path, data)
+    try:
+        estimator = skops.io.loads(data, trusted=[t for t in types if _ALLOWED.fullmatch(t)])
+    except Exception as error:
+        raise ModelError(
+            f"{path}: the estimator cannot be loaded ({type(error).__name__}: "
+            f"{str(error)[:160]}): train again."
+        ) from error
+    for tree in _trees(estimator):
+        _require_sound_tree(path, tree)
+    return estimator
+
+
+def _require_allowed(data: bytes, who: str) -> list[str]:
+    """The types in skops data, if each is on the list of this program, not of skops."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_MEMBER:
+                raise ModelError(f"{who} holds an estimator larger than is accepted.")
+            schema = json.loads(archive.read("schema.json"))
+    except (zipfile.BadZipFile, KeyError, ValueError, RecursionError) as error:
+        raise ModelError(f"{who} holds no estimator that can be read ({error}).") from error
+    types = sorted(set(_types(schema)))
+    refused = [name for name in types if not _ALLOWED.fullmatch(name)]
+    if refused:
+        raise ModelError(
+            f"{who} holds a {refused[0]}, which a model file cannot hold: use scikit-learn's "
+            "own estimators, with whole numbers for random_state."
+        )
+    return types
+
+
+def _types(node: Any) -> Iterator[str]:
+    """Every module.class that a skops schema names."""
+    if isinstance(node, dict):
+        if "__class__" in node and "__module__" in node:
+            yield f"{node['__module__']}.{node['__class__']}"
+        if node.get("__loader__") in (
+            "FunctionNode",
+            "MethodNode",
+            "PartialNode",
+            "OperatorFuncNode",
+        ):
+            yield f"function.{node.get('__loader__')}"
+        for value in node.values():
+            yield from _types(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _types(value)
+
+
+def _require_honest_arrays(path: Path, data: bytes) -> None:
+    """An array's header must not claim more than the file holds: it is allocated first."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            if info.filename.endswith(".npy"):
+                _require_honest(path, archive.read(info))
+
+
+def _require_honest(path: Path, content: bytes) -> None:
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(stream)
+    except (ValueError, EOFError) as error:
+        raise ModelError(f"{path} holds an array that cannot be read ({error}).") from error
+    claimed = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
+    if dtype.hasobject or claimed != len(content) - stream.tell():
+        raise ModelError(f"{path} holds an array that is not what it claims: train again.")
+
+
+def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            if info.file_size > MAX_MEMBER:
+                raise ModelError(f"{path} holds samples larger than is accepted.")
+            content = archive.read(info)
+            _require_honest(path, content)
+            arrays[info.filename.removesuffix(".npy")] = np.lib.format.read_array(
+                io.BytesIO(content), allow_pickle=False
+            )
+    return arrays
+
+
+def _trees(estimator: Any) -> Iterator[Any]:
+    """Every decision tree inside an estimator."""
+    if hasattr(estimator, "tree_"):
+        yield estimator.tree_
+    inner: list[Any] = [step for _, step in getattr(estimator, "steps", [])]
+    for name in ("estimators_", "calibrated_classifiers_"):
+        inner += list(np.ravel(np.asarray(getattr(estimator, name, []), dtype=object)))
+    for name in ("estimator", "estimator_", "base_estimator_"):
+        found = getattr(estimator, name, None)
+        inner += [found] if found is not None and hasattr(found, "get_params") else []
+    for item in inner:
+        if item is not estimator:
+            yield from _trees(item)
+
+
+def _require_sound_tree(path: Path, tree: Any) -> None:
+    """Indices out of range would crash the process when a cell is scored."""
+    count = tree.node_count
+    left, right = np.asarray(tree.children_left), np.asarray(tree.children_right)
+    node = np.arange(count)
+    inner = left != -1
+    sound = (
+        np.array_equal(inner, right != -1)
+        and (left[inner] > node[inner]).all()
+        and (right[inner] > node[inner]).all()
+        and (left[inner] < count).all()
+        and (right[inner] < count).all()
+        and (np.asarray(tree.feature)[inner] >= 0).all()
+        and (np.asarray(tree.feature)[inner] < tree.n_features).all()
+    )
+    if not sound:
+        raise ModelError(f"{path} holds a tree that was tampered with or damaged: train again.")
+
+
+def _require_shape(path: Path, estimator: Any, features: int) -> None:
+    classes = np.asarray(getattr(estimator, "classes_", ()))
+    if not hasattr(estimator, "predict_proba") or list(classes) != [0, 1]:
+        raise ModelError(f"{path} holds no classifier of deposits: train again.")
+    if getattr(estimator, "n_features_in_", features) != features:
+        raise ModelError(
+            f"{path}: the estimator reads {estimator.n_features_in_} features, but the recipe "
+            f"makes {features}: train again."
+        )
+
+
+def _require_version(path: Path, made_by: str, any_version: bool) -> None:
+    if any_version or made_by.split(".")[:2] == sklearn.__version__.split(".")[:2]:
+        return
+    raise ModelError(
+        f"{path} was made with scikit-learn {made_by}, but {sklearn.__version__} is installed, "
+        "and scores may differ: train again, install that version, or insist with --any-version."
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as those of JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

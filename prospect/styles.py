@@ -1,0 +1,65 @@
+"""How a map looks in QGIS: a style file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHARES = (0.50, 0.20, 0.10, 0.05, 0.02, 0.01)
+"""Shares of the area, counted from the highest score, at which the colour changes."""
+
+# Perceptually even and safe for colour-blind readers: steps of matplotlib's "inferno",
+# from dark, unlikely ground to bright, likely ground.
+_COLOURS = ("#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fcffa4")
+
+
+def thresholds(scores: NDArray[np.float32]) -> list[float]:
+    """The scores above which each of ``SHARES`` of the area lies, lowest first."""
+    valid = scores[scores == scores]
+    if valid.size == 0:
+        return []
+    return [float(v) for v in np.quantile(valid, [1 - share for share in SHARES])]
+
+
+def qgis_style(limits: Sequence[float], title: str) -> str:
+    """
+    A QGIS style that colours a score by share of the area.
+
+    Parameters
+    ----------
+    limits : sequence of float
+        From :func:`thresholds`.
+    title : str
+        Of the legend.
+
+    Returns
+    -------
+    str
+        The text of a ``.qml`` file.
+    """
+    labels = [
+        f"lowest {100 * (1 - SHARES[0]):g} % of the area",
+        *(f"to the top {100 * share:g} %" for share in SHARES[1:]),
+        f"top {100 * SHARES[-1]:g} %",
+    ]
+    items = []
+    for colour, limit, label in zip(_COLOURS, [*limits, float("inf")], labels, strict=True):
+        value = "inf" if limit == float("inf") else repr(limit)
+        items.append(
+            f'<item color="{colour}" value="{value}" alpha="255" label={quoteattr(label)}/>'
+        )
+    return (
+        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+        '<qgis version="3.22" styleCategories="AllStyleCategories">\n'
+        f"<title>{title}</title>\n"
+        "<pipe>\n"
+        '<rasterrenderer type="singlebandpseudocolor" band="1" opacity="1" alphaBand="-1" '
+        'nodataColor="">\n'
+        "<rastershader>\n"
+        '<colorrampshader colorRampType="DISCRETE" classificationMode="1" clip="0">\n'
+        + "\n".join(items)
+        + "\n</colorrampshader>\n</rastershader>\n</rasterrenderer>\n</pipe>\n</qgis>\n"
+    )
