@@ -74,7 +74,9 @@ def main() -> None:
     definition = load_commodity("gold")
     labels = read_labels(arguments.data / "vectors" / "Orogenic_Au.shp", definition, grid)
     builder = FeatureBuilder(definition.recipe).fit(stack)
-    raw = FeatureBuilder(_raw_recipe(stack)).fit(stack)
+    raw_stack = _numbers(stack)
+    raw = FeatureBuilder([{"name": f"raw {n}", "operation": "value", "of": n} for n in stack])
+    raw.fit(raw_stack)
     counts = ground_mask(stack, Ground(), bind(builder.layers_, stack), workers=workers)
     deposits = labels.row.size
     labels = on_ground(labels, counts)
@@ -94,7 +96,7 @@ def main() -> None:
             workers=workers,
         )
         row, col, _ = grid.index(samples.x, samples.y)
-        plain = features_at(raw, stack, row, col, workers=workers)
+        plain = features_at(raw, raw_stack, row, col, workers=workers)
         plain_samples = Samples(**{**vars(samples), "features": plain})
         kinds[draw] = samples
         for seed in fold_seeds:
@@ -123,15 +125,14 @@ def main() -> None:
         (HERE / "results" / "lapland_gold.md").write_text(text, encoding="utf-8")
 
 
-def _raw_recipe(stack) -> list[dict]:
-    """Every layer as a number; class codes too."""
-    rows = []
+def _numbers(stack):
+    """The stack with class codes as numbers."""
+    numbers = stack.copy()
     for name, layer in stack.data_vars.items():
         if layer.attrs["kind"] == "categorical":
-            stack[name] = layer.astype("float32").where(layer != -1).assign_attrs(kind="continuous")
-            stack[name].attrs["role"] = layer.attrs["role"]
-        rows.append({"name": f"raw {name}", "operation": "value", "of": name})
-    return rows
+            values = layer.astype("float32").where(layer != -1)
+            numbers[name] = values.assign_attrs(layer.attrs, kind="continuous")
+    return numbers
 
 
 def _tell(scores, kinds, protocol, deposits, labels, layers) -> str:
