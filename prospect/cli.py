@@ -337,7 +337,7 @@ def score(
         given += [path for path in settled.values() if path not in given]
     project = as_project(given, vectors=_pairs(vectors), allow_drivers=drivers)
     names = {name: _layer_of(path, project) for name, path in settled.items()}
-    project, unused = select_layers(model, project, names)
+    project, unused = select_layers(model, project, names, guessed=isinstance(given, list))
     if unused:
         click.echo(f"Not used by the model: {', '.join(unused)}.", err=True)
     stack = open_stack(project, allow_drivers=drivers)

@@ -68,7 +68,7 @@ def save_model(model: Model, path: Path | str) -> Path:
         If the file cannot be written.
     """
     path = Path(path)
-    estimator = skops.io.dumps(model.estimator)
+    estimator = _canonical(skops.io.dumps(model.estimator))
     _require_allowed(estimator, f"This estimator ({type(model.estimator).__name__})")
     manifest = {
         "format": FORMAT,
@@ -89,8 +89,7 @@ def save_model(model: Model, path: Path | str) -> Path:
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for name, content in zip(_MEMBERS, contents, strict=True):
-            # A fixed date, so that one model is one file, to the byte.
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry = _entry(name)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)
     return path
@@ -212,6 +211,47 @@ def _require_allowed(data: bytes, who: str) -> list[str]:
             "own estimators, with whole numbers for random_state."
         )
     return types
+
+
+def _canonical(data: bytes) -> bytes:
+    """Skops data without memory addresses and dates, so that one model is one file."""
+    names: dict[str, str] = {}
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(value) for value in node]
+        if not isinstance(node, dict):
+            return node
+        node = {key: walk(value) for key, value in node.items()}
+        for key in ("__id__", "file"):
+            if key in node:
+                stem, dot, suffix = str(node[key]).partition(".")
+                if node.get("__loader__") == "JsonNode":
+                    # Addresses of passing texts repeat by chance: each gets its own number.
+                    stem = f"text {len(names)}"
+                number = names.setdefault(stem, str(len(names)))
+                node[key] = int(number) if key == "__id__" else number + dot + suffix
+        return node
+
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as source,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target,
+    ):
+        schema = walk(json.loads(source.read("schema.json")))
+        target.writestr(_entry("schema.json"), json.dumps(schema))
+        for name in sorted(
+            (name for name in source.namelist() if name != "schema.json"),
+            key=lambda name: int(names[name.partition(".")[0]]),
+        ):
+            stem, dot, suffix = name.partition(".")
+            target.writestr(_entry(names[stem] + dot + suffix), source.read(name))
+    return out.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """A member of an archive, of a date that never changes."""
+    return zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
 
 
 def _types(node: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,11 @@ def score(
 
 
 def select_layers(
-    model: Model, project: Project, mapping: Mapping[str, str] | None = None
+    model: Model,
+    project: Project,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    guessed: bool = False,
 ) -> tuple[Project, list[str]]:
     """
     Keep what a model uses of a project, before anything is opened.
@@ -140,6 +144,8 @@ def select_layers(
     model : Model
     project : Project
     mapping : mapping of the model's layer names to the project's, optional
+    guessed : bool
+        Whether kinds are only guessed, as those of plain files are: then the model's hold.
 
     Returns
     -------
@@ -154,13 +160,15 @@ def select_layers(
         If a layer is missing or ambiguous.
     """
     cards = {
-        spec.name: LayerCard(spec.name, spec.role, spec.unit, spec.kind) for spec in project.layers
+        spec.name: LayerCard(spec.name, spec.role, spec.unit, "" if guessed else spec.kind)
+        for spec in project.layers
     }
     for spec in project.vectors:
         kind = "geometry" if spec.attribute is None else "categorical"
         cards[spec.name] = LayerCard(spec.name, spec.role, "", kind)
     bound = bind_cards(model.builder.layers_, cards, mapping)
-    used = {binding.name for binding in bound.values()}
+    kinds = {binding.name: binding.card.kind for binding in bound.values()}
+    used = set(kinds)
     if model.ground.permissive is not None:
         for test in model.ground.permissive.tests():
             wanted = str(test["layer"])
@@ -170,7 +178,8 @@ def select_layers(
     if grid.like in unused:
         # The layer that set the grid stays to set it.
         unused.remove(str(grid.like))
-    return project.without(unused), unused
+    layers = tuple(replace(s, kind=kinds.get(s.name, s.kind)) for s in project.layers)
+    return replace(project, layers=layers).without(unused), unused
 
 
 def score_tile(job: Job, window: Window) -> NDArray[np.float32]:

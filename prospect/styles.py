@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def qgis_style(limits: Sequence[float], title: str) -> str:
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
         '<qgis version="3.22" styleCategories="AllStyleCategories">\n'
-        f"<title>{title}</title>\n"
+        f"<title>{escape(title)}</title>\n"
         "<pipe>\n"
         '<rasterrenderer type="singlebandpseudocolor" band="1" opacity="1" alphaBand="-1" '
         'nodataColor="">\n'

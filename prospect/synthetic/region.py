@@ -71,7 +71,7 @@ ATTRS: dict[str, dict[str, Any]] = {
         "classes": CLASSES,
     },
     "cover": {
-        "role": "geology.cover",
+        "role": "cover.surficial",
         "kind": "categorical",
         "units": "",
         "long_name": "Quaternary cover",

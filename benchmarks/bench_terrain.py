@@ -1,0 +1,123 @@
+"""Terrain derivatives and xarray-spatial: pytest for times, as a script a table of ratios.
+
+``PROSPECT_BENCH_SIZE`` sets the side of the layer (cells). Ours runs on two threads over
+stripes of rows. xarray-spatial 0.5 has slope, aspect, curvature and hillshade, and takes
+one call each; the fused pass is set against the sum of its calls, and gives more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from prospect.features.terrain import terrain_derivatives
+from prospect.grid import Cell
+
+SIZE = int(os.environ.get("PROSPECT_BENCH_SIZE", "1024"))
+THREADS = 2
+CELL = Cell(30.0, 30.0)
+STRIPE = 256
+EIGHT = [
+    "slope",
+    "aspect",
+    "profile_curvature",
+    "plan_curvature",
+    "total_curvature",
+    "ruggedness",
+    "position",
+    "roughness",
+]
+SETS = {
+    "slope": ["slope"],
+    "aspect": ["aspect"],
+    "total_curvature": ["total_curvature"],
+    "hillshade": ["hillshade"],
+    "eight fused": EIGHT,
+}
+
+
+def relief(side: int) -> np.ndarray:
+    """Hills with noise, 2 % of them gaps."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side].astype(np.float32) / 40
+    values = 1000 + 200 * np.sin(y) * np.cos(x) + rng.normal(size=(side, side))
+    values[rng.random((side, side)) < 0.02] = np.nan
+    return values.astype(np.float32)
+
+
+def ours(values: np.ndarray, outputs: list[str]) -> Callable:
+    block = np.pad(values, 1, constant_values=np.nan)
+    side = values.shape[0]
+    parts = [
+        (y, np.empty((len(outputs), min(STRIPE, side - y), side), np.float32))
+        for y in range(0, side, STRIPE)
+    ]
+
+    def one(job: tuple[int, np.ndarray]) -> None:
+        y, out = job
+        near = block[y : y + out.shape[1] + 2]
+        terrain_derivatives.compute(near, out=out, cell=CELL, outputs=outputs)
+
+    pool = ThreadPoolExecutor(THREADS)
+    return lambda: list(pool.map(one, parts))
+
+
+def xrspatial(values: np.ndarray, outputs: list[str]) -> Callable:
+    import xarray as xr
+    from xrspatial import aspect, curvature, hillshade, slope
+
+    place = np.arange(values.shape[0]) * 30.0
+    data = xr.DataArray(values, dims=("y", "x"), coords={"y": place, "x": place})
+    data.attrs["res"] = (30.0, 30.0)
+    calls = {
+        "slope": slope,
+        "aspect": aspect,
+        "total_curvature": curvature,
+        "hillshade": hillshade,
+    }
+    wanted = [calls[name] for name in outputs if name in calls]
+    return lambda: [call(data) for call in wanted]
+
+
+ENGINES = {"ours": ("numba", ours), "xrspatial": ("xrspatial", xrspatial)}
+INSTALLED = [name for name, (module, _) in ENGINES.items() if find_spec(module)]
+
+
+@pytest.mark.parametrize("outputs", SETS)
+@pytest.mark.parametrize("engine", INSTALLED)
+def test_terrain(benchmark, engine: str, outputs: str) -> None:
+    run = ENGINES[engine][1](relief(SIZE), SETS[outputs])
+    run()
+    benchmark.extra_info["cells"] = SIZE * SIZE
+    benchmark.pedantic(run, rounds=3)
+
+
+def table(size: int) -> None:
+    """Print million cells a second, and ours over the peer, engines taking turns."""
+    values = relief(size)
+    for name, outputs in SETS.items():
+        runs = {engine: ENGINES[engine][1](values, outputs) for engine in INSTALLED}
+        best = dict.fromkeys(INSTALLED, np.inf)
+        for run in runs.values():
+            run()
+        for _ in range(3):
+            for engine, run in runs.items():
+                begin = time.perf_counter()
+                run()
+                best[engine] = min(best[engine], (time.perf_counter() - begin) / size**2)
+        rates = "  ".join(
+            f"{engine} {1e-6 / seconds:7.1f} (x{seconds / best['ours']:.1f})"
+            for engine, seconds in best.items()
+        )
+        print(f"{name:16}  {rates}", flush=True)
+
+
+if __name__ == "__main__":
+    table(int(sys.argv[1]) if len(sys.argv) > 1 else 4096)

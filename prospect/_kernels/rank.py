@@ -1,0 +1,273 @@
+"""Order and counts in moving windows: exact, so that no order of work shows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prospect._kernels._jit import kernel
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@kernel
+def window_rank(
+    block: Floats, reach: Ints, tall: Ints, share: float, fewest: int, tile: int, out: Floats
+) -> None:
+    """Quantile of every window, by a two-level count of ranks that moves from cell to cell."""
+    height, width = out.shape
+    rows, cols = reach.shape[0] // 2, tall.shape[0] // 2
+    cells = (tile + 2 * rows) * (tile + 2 * cols)
+    keys, place = np.empty((2, cells), np.uint32), np.empty((2, cells), np.int32)
+    ranks = np.empty((tile + 2 * rows, tile + 2 * cols), np.int32)
+    values = np.empty(cells, np.float32)
+    fine, coarse = np.zeros(cells + 128, np.int32), np.zeros((cells >> 6) + 3, np.int32)
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            bottom, right = min(top + tile, height), min(left + tile, width)
+            h, w = bottom - top + 2 * rows, right - left + 2 * cols
+            rank_values(block, top, left, h, w, keys, place, ranks, values)
+            fine[:] = 0
+            coarse[:] = 0
+            count, below, group = 0, 0, 0
+            for i in range(2 * rows + 1):
+                for x in range(cols - reach[i], cols + reach[i] + 1):
+                    n, _ = recount(fine, coarse, ranks[i, x], 1, group)
+                    count += n
+            y, x, way = 0, 0, 1
+            while True:
+                if count < fewest or ranks[y + rows, x + cols] < 0:
+                    out[top + y, left + x] = np.nan
+                else:
+                    position = share * (count - 1)
+                    nth = int(position)
+                    while below > nth:
+                        group -= 1
+                        below -= coarse[group]
+                    while below + coarse[group] <= nth:
+                        below += coarse[group]
+                        group += 1
+                    k, passed = group << 6, below
+                    while passed + fine[k] <= nth:
+                        passed += fine[k]
+                        k += 1
+                    value, between = np.float64(values[k]), position - nth
+                    if between > 0.0:
+                        if passed + fine[k] <= nth + 1:
+                            k += 1
+                            while fine[k] == 0:
+                                k += 1
+                        value += (values[k] - value) * between
+                    out[top + y, left + x] = value
+                if 0 <= x + way < right - left:
+                    for i in range(2 * rows + 1):
+                        if reach[i] >= 0:
+                            gone, come = x + cols - way * reach[i], x + cols + way * (reach[i] + 1)
+                            n, b = recount(fine, coarse, ranks[y + i, gone], -1, group)
+                            m, c = recount(fine, coarse, ranks[y + i, come], 1, group)
+                            count += n + m
+                            below += b + c
+                    x += way
+                elif y + 1 < bottom - top:
+                    for j in range(2 * cols + 1):
+                        if tall[j] >= 0:
+                            gone, come = y + rows - tall[j], y + rows + tall[j] + 1
+                            n, b = recount(fine, coarse, ranks[gone, x + j], -1, group)
+                            m, c = recount(fine, coarse, ranks[come, x + j], 1, group)
+                            count += n + m
+                            below += b + c
+                    y += 1
+                    way = -way
+                else:
+                    break
+
+
+@kernel
+def nine_rank(block: Floats, share: float, fewest: int, out: Floats) -> None:
+    """Quantile of 3 × 3 cells by a sorting network, eight or sixteen windows at a time."""
+    height, width = out.shape
+    top, none, zero = np.float32(share), np.float32(np.inf), np.float32(0.0)
+    one, least = np.float32(1.0), np.float32(fewest)
+    bank, held = np.empty((3, width + 2), np.float32), np.empty((3, width + 2), np.float32)
+    for y in range(height + 2):
+        row, filled, valid = block[y], bank[y % 3], held[y % 3]
+        for x in range(width + 2):
+            value = row[x] + zero
+            filled[x] = value if abs(value) < none else none
+        for x in range(width + 2):
+            valid[x] = one if filled[x] < none else zero
+        if y < 2:
+            continue
+        centre, line = block[y - 1, 1 : width + 1], out[y - 2]
+        r, s, t = bank[0], bank[1], bank[2]
+        u, v, w = held[0], held[1], held[2]
+        for x in range(width):
+            a, b, c = r[x], r[x + 1], r[x + 2]
+            d, e, f = s[x], s[x + 1], s[x + 2]
+            g, h, i = t[x], t[x + 1], t[x + 2]
+            a, d = ordered(a, d)
+            b, h = ordered(b, h)
+            c, f = ordered(c, f)
+            e, i = ordered(e, i)
+            a, h = ordered(a, h)
+            c, e = ordered(c, e)
+            d, i = ordered(d, i)
+            f, g = ordered(f, g)
+            a, c = ordered(a, c)
+            b, d = ordered(b, d)
+            e, f = ordered(e, f)
+            h, i = ordered(h, i)
+            b, e = ordered(b, e)
+            d, g = ordered(d, g)
+            f, h = ordered(f, h)
+            a, b = ordered(a, b)
+            c, e = ordered(c, e)
+            d, f = ordered(d, f)
+            g, i = ordered(g, i)
+            c, d = ordered(c, d)
+            e, f = ordered(e, f)
+            g, h = ordered(g, h)
+            b, c = ordered(b, c)
+            d, e = ordered(d, e)
+            f, g = ordered(f, g)
+            count = (u[x] + u[x + 1] + u[x + 2]) + (v[x] + v[x + 1] + v[x + 2])
+            count += w[x] + w[x + 1] + w[x + 2]
+            # Gaps were sorted to the end: the place among the values chooses two of them.
+            place = top * (count - one)
+            low, high = a, b
+            low, high = (b, c) if place >= one else (low, high)
+            low, high = (c, d) if place >= np.float32(2.0) else (low, high)
+            low, high = (d, e) if place >= np.float32(3.0) else (low, high)
+            low, high = (e, f) if place >= np.float32(4.0) else (low, high)
+            low, high = (f, g) if place >= np.float32(5.0) else (low, high)
+            low, high = (g, h) if place >= np.float32(6.0) else (low, high)
+            low, high = (h, i) if place >= np.float32(7.0) else (low, high)
+            low, high = (i, i) if place >= np.float32(8.0) else (low, high)
+            between = place - math.floor(place)
+            step = (high - low) * between
+            known = abs(centre[x]) < none and count >= least
+            value = low + step if between > zero else low
+            line[x] = value if known else np.float32(np.nan)
+
+
+@kernel
+def ordered(a: np.float32, b: np.float32) -> Any:
+    """Two values, the lesser first; plain choices, which vectorise."""
+    return a if a < b else b, b if a < b else a
+
+
+@kernel
+def recount(fine: Any, coarse: Any, rank: int, by: int, group: int) -> Any:
+    """Count a rank in or out: the change of the count, and of the count below the group."""
+    if rank < 0:
+        return 0, 0
+    fine[rank] += by
+    coarse[rank >> 6] += by
+    return by, by if rank >> 6 < group else 0
+
+
+@kernel
+def rank_values(
+    block: Floats,
+    top: int,
+    left: int,
+    h: int,
+    w: int,
+    keys: Any,
+    place: Any,
+    ranks: Any,
+    values: Floats,
+) -> None:
+    """Ranks of a rectangle's values among themselves, equal ones alike; -1 in gaps."""
+    digits = np.empty(2049, np.int64)
+    n, here = 0, 0
+    bits = values.view(np.uint32)
+    for y in range(h):
+        for x in range(w):
+            value = block[top + y, left + x] + np.float32(0.0)
+            ranks[y, x] = -1
+            if abs(value) < np.inf:
+                values[n] = value
+                place[0, n] = y * w + x
+                n += 1
+    for i in range(n):
+        # Bits of a float sort as whole numbers once negative ones are turned round.
+        flip = np.uint32(0xFFFFFFFF) if bits[i] >> np.uint32(31) else np.uint32(0x80000000)
+        keys[0, i] = bits[i] ^ flip
+    for step in range(3):
+        shift = np.uint32(11 * step)
+        digits[:] = 0
+        for i in range(n):
+            digits[((keys[here, i] >> shift) & np.uint32(2047)) + 1] += 1
+        for i in range(2048):
+            digits[i + 1] += digits[i]
+        for i in range(n):
+            digit = (keys[here, i] >> shift) & np.uint32(2047)
+            keys[1 - here, digits[digit]] = keys[here, i]
+            place[1 - here, digits[digit]] = place[here, i]
+            digits[digit] += 1
+        here = 1 - here
+    rank = -1
+    for i in range(n):
+        if i == 0 or keys[here, i] != keys[here, i - 1]:
+            rank += 1
+            key = keys[here, i]
+            flip = np.uint32(0x80000000) if key >> np.uint32(31) else np.uint32(0xFFFFFFFF)
+            bits[rank] = key ^ flip
+        ranks[place[here, i] // w, place[here, i] % w] = rank
+
+
+@kernel
+def window_classes(
+    classes: Any, reach: Ints, tall: Ints, terms: Doubles, fewest: int, out: Floats
+) -> None:
+    """Entropy of the classes in a window from ``terms`` n·ln n; without terms, the commonest."""
+    height, width = out.shape
+    rows, cols = reach.shape[0] // 2, tall.shape[0] // 2
+    many = 0
+    for row in classes:
+        for one in row:
+            many = max(many, one + 1)
+    # A place more at the end, where gaps, which are -1, are counted.
+    counts = np.zeros(many + 1, np.int64)
+    cells = 0
+    for i in range(2 * rows + 1):
+        for x in range(cols - reach[i], cols + reach[i] + 1):
+            counts[classes[i, x]] += 1
+            cells += 1
+    y, x, way = 0, 0, 1
+    while True:
+        valid = cells - counts[many]
+        if valid < fewest or classes[y + rows, x + cols] < 0:
+            out[y, x] = np.nan
+        elif terms.shape[0] > 0:
+            total = 0.0
+            for k in range(many):
+                total += terms[counts[k]]
+            out[y, x] = max(terms[valid] - total, 0.0) / valid
+        else:
+            most = 0
+            for k in range(1, many):
+                if counts[k] > counts[most]:
+                    most = k
+            out[y, x] = most
+        if 0 <= x + way < width:
+            for i in range(2 * rows + 1):
+                if reach[i] >= 0:
+                    counts[classes[y + i, x + cols - way * reach[i]]] -= 1
+                    counts[classes[y + i, x + cols + way * (reach[i] + 1)]] += 1
+            x += way
+        elif y + 1 < height:
+            for j in range(2 * cols + 1):
+                if tall[j] >= 0:
+                    counts[classes[y + rows - tall[j], x + j]] -= 1
+                    counts[classes[y + rows + tall[j] + 1, x + j]] += 1
+            y += 1
+            way = -way
+        else:
+            return

@@ -1,0 +1,143 @@
+"""Oracles: what an operation means, in plain NumPy and float64, one cell after another."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import numpy as np
+
+from prospect import grid
+from prospect.features.operation import gap_of
+
+
+def apply(operation, layer, cell, lattice=None, tile=None, **parameters):
+    """What an operation's compute answers, whole or by tiles of so many lattice blocks."""
+    rows, cols = operation.halo(cell, {**defaults(operation), **parameters})
+    height, width = layer.shape
+    padded = np.pad(layer, ((rows, rows), (cols, cols)), constant_values=gap_of(layer.dtype))
+    names = operation.columns({**defaults(operation), **parameters}) if operation.columns else None
+    out = np.empty((*(() if names is None else (len(names),)), height, width), np.float32)
+    lattice = lattice or grid.LATTICE
+    tall, broad = (height, width) if tile is None else (tile[0] * lattice, tile[1] * lattice)
+    with mock.patch.object(grid, "LATTICE", lattice):
+        for y in range(0, height, tall):
+            for x in range(0, width, broad):
+                part = np.empty_like(out[..., y : y + tall, x : x + broad], order="C")
+                near = padded[y : y + part.shape[-2] + 2 * rows, x : x + part.shape[-1] + 2 * cols]
+                block = np.ascontiguousarray(near)
+                operation.compute(block, out=part, cell=cell, **parameters)
+                out[..., y : y + tall, x : x + broad] = part
+    return out
+
+
+def defaults(operation):
+    """An operation's parameters that have a default."""
+    known = operation.signature.parameters.items()
+    return {name: p.default for name, p in known if p.default is not p.empty}
+
+
+def field(shape, gaps=0.0, offset=0.0, seed=0):
+    """Noise about an offset, a share of it gaps."""
+    rng = np.random.default_rng(seed)
+    values = (rng.normal(size=shape) + offset).astype(np.float32)
+    values[rng.random(shape) < gaps] = np.nan
+    return values
+
+
+def windows(layer, rows, cols, inside=None):
+    """Every cell's window as one axis; beyond the edge NaN, and only cells ``inside`` it."""
+    layer = np.asarray(layer, np.float64)
+    padded = np.pad(layer, ((rows, rows), (cols, cols)), constant_values=np.nan)
+    seen = np.lib.stride_tricks.sliding_window_view(padded, (2 * rows + 1, 2 * cols + 1))
+    return seen.reshape(*layer.shape, -1) if inside is None else seen[:, :, inside]
+
+
+def focal(layer, rows, cols, measure, min_valid=0.25, inside=None):
+    """A measure of the valid values of every window; NaN in gaps and with too few."""
+    seen = windows(layer, rows, cols, inside)
+    out = np.full(layer.shape, np.nan)
+    for index in np.ndindex(layer.shape):
+        values = seen[index][~np.isnan(seen[index])]
+        if not np.isnan(layer[index]) and values.size >= max(1, min_valid * seen.shape[-1] - 1e-6):
+            out[index] = measure(values)
+    return out
+
+
+def distance(source, dy, dx, cap):
+    """Distance to the nearest True between centres, at most the cap."""
+    y, x = np.nonzero(source)
+    rows, cols = np.indices(source.shape)
+    if y.size == 0:
+        return np.full(source.shape, float(cap))
+    away = np.hypot((rows[..., None] - y) * dy, (cols[..., None] - x) * dx)
+    return np.minimum(away.min(axis=-1), cap)
+
+
+def terrain(layer, dy, dx, horn=True, azimuth=315.0, altitude=45.0):
+    """All derivatives from 3 × 3 cells by the books; NaN beside gaps and on the outer ring."""
+    z = np.pad(np.asarray(layer, np.float64), 1, constant_values=np.nan)
+    h, w = layer.shape
+    a, b, c, d, e, f, g, m, i = (z[r : r + h, k : k + w] for r in range(3) for k in range(3))
+    nine = np.stack([a, b, c, d, e, f, g, m, i])
+    gap = 0 * nine.sum(axis=0)
+    east, north = (f - d) / (2 * dx), (b - m) / (2 * dy)
+    p, q = east, north
+    if horn:
+        p = ((c + 2 * f + i) - (a + 2 * d + g)) / (8 * dx)
+        q = ((a + 2 * b + c) - (g + 2 * m + i)) / (8 * dy)
+    rise = np.hypot(p, q)
+    flat = rise == 0
+    xx = ((d + f) / 2 - e) / dx**2
+    yy = ((b + m) / 2 - e) / dy**2
+    xy = (c - a - i + g) / (4 * dx * dy)
+    steep = east**2 + north**2
+    safe = np.where(steep == 0, np.inf, steep)
+    sun = np.radians(azimuth), np.radians(altitude)
+    light = np.sin(sun[1]) - np.cos(sun[1]) * (np.sin(sun[0]) * p + np.cos(sun[0]) * q)
+    result = {
+        "slope": np.degrees(np.arctan(rise)),
+        "aspect": np.where(flat, np.nan, np.degrees(np.arctan2(-p, -q)) % 360),
+        "eastness": -p / np.where(flat, 1, rise),
+        "northness": -q / np.where(flat, 1, rise),
+        "profile_curvature": -2 * (xx * east**2 + yy * north**2 + xy * east * north) / safe,
+        "plan_curvature": -2 * (xx * north**2 + yy * east**2 - xy * east * north) / safe,
+        "total_curvature": -2 * (xx + yy),
+        "ruggedness": np.sqrt(((nine - e) ** 2).sum(axis=0)),
+        "position": e - (nine.sum(axis=0) - e) / 8,
+        "roughness": nine.max(axis=0) - nine.min(axis=0),
+        "hillshade": np.maximum(light / np.sqrt(1 + rise**2), 0),
+        "normal": np.stack([p, q, np.ones_like(p)]) / np.sqrt(1 + rise**2),
+    }
+    return {name: values + gap for name, values in result.items()}
+
+
+def log(layer):
+    """Decimal logarithm; what is not positive becomes half the smallest positive value."""
+    layer = np.asarray(layer, np.float64)
+    floor = layer[layer > 0].min() / 2
+    return np.log10(np.where(np.isnan(layer), np.nan, np.maximum(layer, floor)))
+
+
+def robust_z(layer):
+    """Distance from the median in interquartile ranges of a normal distribution."""
+    layer = np.asarray(layer, np.float64)
+    low, middle, high = np.nanpercentile(layer, [25, 50, 75])
+    return (layer - middle) / ((high - low) / 1.349)
+
+
+def one_hot(codes, classes):
+    """One plane a class; NaN in gaps."""
+    return np.array([np.where(codes == -1, np.nan, codes == k) for k in classes])
+
+
+def horizontal_gradient(layer, dy, dx):
+    """Central differences, one cell after another."""
+    layer = np.asarray(layer, np.float64)
+    out = np.full(layer.shape, np.nan)
+    for i in range(1, layer.shape[0] - 1):
+        for j in range(1, layer.shape[1] - 1):
+            if not np.isnan(layer[i, j]):
+                east = (layer[i, j + 1] - layer[i, j - 1]) / (2 * dx)
+                north = (layer[i - 1, j] - layer[i + 1, j]) / (2 * dy)
+                out[i, j] = np.sqrt(east**2 + north**2)
+    return out

@@ -1,0 +1,118 @@
+"""Occurrences on the grid, and background."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from affine import Affine
+
+from prospect.commodities import load_commodity
+from prospect.errors import LabelError
+from prospect.grid import Grid
+from prospect.labels import draw_background, merge_within, read_labels, require_enough
+from prospect.project import OccurrenceSpec
+
+GRID = Grid("EPSG:32642", Affine(250, 0, 600_000, 0, -250, 4_400_000), (80, 100))
+GOLD = load_commodity("gold")
+
+
+def table(rows, crs="EPSG:32642"):
+    x, y, commodity, status = zip(*rows, strict=True)
+    return gpd.GeoDataFrame(
+        {"commodity": commodity, "status": status, "name": [f"d{i}" for i in range(len(rows))]},
+        geometry=gpd.points_from_xy(x, y),
+        crs=crs,
+    )
+
+
+def test_rows_are_counted_and_deposits_merged():
+    labels = read_labels(
+        table(
+            [
+                (605_000, 4_395_000, "gold", "deposit"),
+                (605_600, 4_395_000, "Au", "showing"),  # a satellite
+                (605_010, 4_394_990, "золото рудное", "рудопроявление"),  # the same cell
+                (610_000, 4_390_000, "Au, Ag", "occurrence"),
+                (612_000, 4_390_000, "gold placer", "deposit"),
+                (613_000, 4_390_000, "золото россыпное", "deposit"),
+                (615_000, 4_390_000, "antimony", "deposit"),
+                (590_000, 4_390_000, "gold", "deposit"),  # outside
+                (616_000, 4_390_000, "Aurelia stone", "deposit"),  # not gold
+            ]
+        ),
+        GOLD,
+        GRID,
+    )
+    assert labels.deposits == 2
+    assert labels.row.size == 3
+    np.testing.assert_array_equal(labels.weight, [1.0, 0.2, 0.5])
+    assert labels.group[0] == labels.group[1] != labels.group[2]
+    assert labels.counts["rows"] == 9
+    assert labels.counts["of other commodities than gold"] == 2
+    assert labels.counts["placers, left out"] == 2
+    assert labels.counts["outside the grid"] == 1
+    assert labels.counts["in a cell already taken"] == 1
+    assert labels.other_x.size == 2
+    np.testing.assert_allclose(labels.x[0], 605_125)
+
+
+def test_points_are_brought_to_the_grid_and_it_is_said():
+    points = table([(605_000, 4_395_000, "gold", "deposit")]).to_crs("EPSG:4326")
+    labels = read_labels(points, GOLD, GRID)
+    assert (labels.row[0], labels.col[0]) == (20, 20)
+    assert "brought from EPSG:4326 to EPSG:32642" in labels.notes[0]
+
+
+def test_without_a_commodity_column_every_row_counts_and_it_is_said():
+    points = table([(605_000, 4_395_000, "x", "deposit")]).drop(columns="commodity")
+    labels = read_labels(points, GOLD, GRID)
+    assert labels.deposits == 1
+    assert "every row is taken as gold" in labels.notes[0]
+
+
+def test_csv_with_named_columns(tmp_path):
+    path = tmp_path / "точки.csv"
+    path.write_text("E;N;what;seen\n605000,5;4395000;gold;1\n610000;4395000;gold;0\n", "utf-8")
+    spec = OccurrenceSpec(path, commodity="what", label="seen", crs="EPSG:32642", x="E", y="N")
+    labels = read_labels(spec, GOLD, GRID)
+    assert labels.deposits == 1
+    assert list(labels.barren_col) == [40]
+    with pytest.raises(LabelError, match="has no column 'metal'"):
+        read_labels(OccurrenceSpec(path, commodity="metal", crs="EPSG:32642", x="E", y="N"), GOLD,
+                    GRID)
+
+
+def test_no_occurrence_inside_says_where_they_lie():
+    with pytest.raises(LabelError, match=r"falls inside the grid .* around x = 10, y = 20"):
+        read_labels(table([(10, 20, "gold", "deposit")]), GOLD, GRID)
+    with pytest.raises(LabelError, match="0 of 1 rows are of gold"):
+        read_labels(table([(605_000, 4_395_000, "coal", "deposit")]), GOLD, GRID)
+
+
+def test_merging_follows_chains():
+    x = np.array([0, 900, 1800, 5000, 5500, 9000], float)
+    np.testing.assert_array_equal(merge_within(x, np.zeros(6), 1000), [0, 0, 0, 1, 1, 2])
+
+
+def test_background_keeps_away_and_repeats():
+    ground = np.ones(GRID.shape, bool)
+    ground[:, :10] = False
+    x, y = np.array([GRID.x[50]]), np.array([GRID.y[40]])
+    draw = {"away_from": (x, y), "distance": 3000, "random_state": 5}
+    row, col = draw_background(ground, GRID, 500, **draw)
+    assert row.size == 500
+    assert np.unique(row * 100 + col).size == 500
+    assert ground[row, col].all()
+    assert np.hypot(GRID.x[col] - x, GRID.y[row] - y).min() >= 3000
+    again = draw_background(ground, GRID, 500, **draw)
+    np.testing.assert_array_equal(row, again[0])
+    everything = draw_background(ground, GRID, 10**6)
+    assert everything[0].size == ground.sum()
+    with pytest.raises(LabelError, match="no ground to draw background from"):
+        draw_background(np.zeros(GRID.shape, bool), GRID, 5)
+
+
+def test_few_deposits_are_not_learnt_from():
+    rows = [(601_000 + 2000 * i, 4_395_000, "gold", "deposit") for i in range(8)]
+    require_enough(read_labels(table(rows), GOLD, GRID), "gold")
+    with pytest.raises(LabelError, match="7 deposits of gold .* at least 8"):
+        require_enough(read_labels(table(rows[:7]), GOLD, GRID), "gold")

@@ -1,0 +1,75 @@
+"""The real case: gold in Lapland, from the survey's own layers."""
+
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import rasterio
+
+from prospect.grid import Grid
+from prospect.inspection import survey_folder
+from prospect.stack import open_stack
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def lapland(shared_data):
+    return shared_data / "lapland_gold"
+
+
+def test_layers_are_guessed_and_doubts_are_told(lapland):
+    project, reports, refused = survey_folder(lapland / "rasters")
+    roles = {report.spec.name: report.spec.role for report in reports}
+    assert refused == []
+    assert len(roles) == 34
+    assert not [name for name, role in roles.items() if role.startswith("other.")]
+    assert roles["geochemistry_till_gc_au"] == "geochemistry.Au"
+    assert roles["derivatives_study_area_g"] == "area.study"
+    assert project.grid.like == "geophysics_magnetic"
+
+
+def test_the_survey_and_our_alignment_agree(lapland):
+    # A layer on the survey's own grid comes out as it is in the file.
+    stack = open_stack(sorted((lapland / "rasters").glob("*.tif")), like="geophysics_magnetic")
+    with rasterio.open(lapland / "rasters" / "geophysics_magnetic.tif") as dataset:
+        raw = dataset.read(1, masked=True).filled(np.nan)
+    np.testing.assert_array_equal(stack["geophysics_magnetic"].values, raw)
+    assert Grid.of(stack).shape == (1002, 769)
+    # A shifted one keeps its values within the range of its neighbours.
+    with rasterio.open(lapland / "rasters" / "geochemistry_till_gc_au.tif") as dataset:
+        shifted = dataset.read(1, masked=True).filled(np.nan)
+    ours = stack["geochemistry_till_gc_au"].values[1:-1]
+    around = np.stack([shifted[:-2], shifted[1:-1], shifted[2:]])
+    inside = np.isfinite(around).all(axis=0) & np.isfinite(ours)
+    assert inside.sum() > 390_000
+    assert (ours[inside] >= around.min(axis=0)[inside] * (1 - 1e-5)).all()
+    assert (ours[inside] <= around.max(axis=0)[inside] * (1 + 1e-5)).all()
+
+
+@pytest.mark.slow
+def test_the_whole_chain_in_time_and_memory(lapland, tmp_path):
+    def command(*arguments):
+        code = "from prospect.cli import run; run()"
+        subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
+
+    start = time.monotonic()
+    command("init", lapland / "rasters", "-o", tmp_path / "lapland", "-q")
+    command(
+        "train", tmp_path / "lapland", "-c", "gold", "--occurrences",
+        lapland / "vectors" / "Orogenic_Au.shp", "-o", tmp_path / "gold.prospect", "-q",
+    )
+    command(
+        "score", tmp_path / "gold.prospect", *(lapland / "rasters").glob("*.tif"), "-o",
+        tmp_path / "gold.tif", "--workers", 2, "-q",
+    )
+    seconds = time.monotonic() - start
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    print(f"{seconds:.0f} s, {peak:.2f} GB")
+    assert seconds < 300
+    assert peak < 1.5
+    with rasterio.open(tmp_path / "gold.tif") as dataset:
+        assert np.isfinite(dataset.read(1)).sum() > 390_000

@@ -1,0 +1,196 @@
+"""The .prospect file: what goes in comes out, and nothing else gets in."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+
+from prospect import model_file
+from prospect.errors import LayerError, ModelError, OutputError
+from prospect.learners import likelihood
+from prospect.model_file import load_model, save_model
+
+
+@pytest.fixture
+def saved(gold_model, tmp_path):
+    return gold_model.save(tmp_path / "золото.prospect")
+
+
+def rewrite(path, **parts):
+    """The file with some parts replaced."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    contents |= {name.replace("_", "."): data for name, data in parts.items()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in contents.items():
+            if data is not None:
+                archive.writestr(name, data)
+    return path
+
+
+def test_saving_and_loading_changes_nothing(gold_model, saved):
+    again = load_model(saved)
+    assert again.builder.to_dict() == gold_model.builder.to_dict()
+    assert again.ground == gold_model.ground
+    assert again.measures.equals(gold_model.measures)
+    assert again.quality() == gold_model.quality()
+    assert dict(again.record) == json.loads(json.dumps(gold_model.record, default=str))
+    for name, values in gold_model.samples.items():
+        np.testing.assert_array_equal(again.samples[name], values)
+    features = np.random.default_rng(0).normal(size=(50, len(again.feature_names)))
+    features = features.astype(np.float32)
+    np.testing.assert_array_equal(
+        likelihood(again.estimator, features), likelihood(gold_model.estimator, features)
+    )
+
+
+def test_one_model_is_one_file_to_the_byte(gold_model, tmp_path):
+    first = gold_model.save(tmp_path / "a.prospect").read_bytes()
+    assert gold_model.save(tmp_path / "b.prospect").read_bytes() == first
+
+
+class Homemade(ClassifierMixin, BaseEstimator):
+    """An estimator that another computer would not have."""
+
+
+def test_what_could_not_be_loaded_is_refused_when_saving(gold_model, tmp_path):
+    from dataclasses import replace
+
+    path = tmp_path / "m.prospect"
+    with pytest.raises(ModelError, match="which a model file cannot hold"):
+        save_model(replace(gold_model, estimator=Homemade()), path)
+    generator = RandomForestClassifier(2, random_state=np.random.RandomState(0))
+    with pytest.raises(ModelError, match="RandomState"):
+        save_model(replace(gold_model, estimator=generator), path)
+    assert not path.exists()
+
+
+def test_a_pickle_is_not_opened(tmp_path):
+    import pickle
+
+    path = tmp_path / "m.prospect"
+
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    path.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ModelError, match="is not a prospect model"):
+        load_model(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "not a prospect model"), (b"PK\x03\x04 nonsense", "not a prospect model")],
+)
+def test_other_files_are_refused(tmp_path, content, sentence):
+    path = tmp_path / "m.prospect"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=sentence):
+        load_model(path)
+    with pytest.raises(LayerError, match="There is no file"):
+        load_model(tmp_path / "none.prospect")
+
+
+def test_missing_and_added_parts_are_refused(saved):
+    with pytest.raises(ModelError, match="is not a prospect model: it holds"):
+        load_model(rewrite(saved, samples_npz=None))
+    with pytest.raises(ModelError, match="is not a prospect model"):
+        load_model(rewrite(saved, samples_npz=b"x", evil_py=b"print()"))
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b'{"format": 1}', b'{"format": 99}', b"\xff\xfe"])
+def test_a_damaged_manifest_is_a_sentence(saved, text):
+    with pytest.raises(ModelError, match=r"damaged|format 99"):
+        load_model(rewrite(saved, manifest_json=text))
+
+
+def test_types_outside_the_list_are_refused(saved):
+    evil = skops.io.dumps({"a": np.random.RandomState(0)})
+    with pytest.raises(ModelError, match="RandomState, which a model file cannot hold"):
+        load_model(rewrite(saved, estimator_skops=evil))
+
+
+def test_an_array_that_claims_more_than_it_holds_is_refused(saved):
+    with zipfile.ZipFile(saved) as archive:
+        inner = archive.read("estimator.skops")
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(inner)) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith(".npy"):
+                header = io.BytesIO()
+                np.lib.format.write_array_header_1_0(
+                    header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+                )
+                data = header.getvalue()
+            target.writestr(name, data)
+    with pytest.raises(ModelError, match="not what it claims"):
+        load_model(rewrite(saved, estimator_skops=out.getvalue()))
+
+
+@pytest.mark.parametrize("child", [10**6, -7, 0])
+def test_trees_whose_indices_were_edited_are_refused(saved, child):
+    with zipfile.ZipFile(saved) as archive:
+        inner = archive.read("estimator.skops")
+    out, edited = io.BytesIO(), 0
+    with zipfile.ZipFile(io.BytesIO(inner)) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith(".npy"):
+                array = np.load(io.BytesIO(data))
+                if array.dtype.names and "left_child" in array.dtype.names:
+                    array["left_child"][0] = child
+                    buffer = io.BytesIO()
+                    np.save(buffer, array)
+                    data, edited = buffer.getvalue(), edited + 1
+            target.writestr(name, data)
+    assert edited
+    with pytest.raises(ModelError, match=r"tampered with or damaged|cannot be loaded"):
+        load_model(rewrite(saved, estimator_skops=out.getvalue()))
+
+
+def test_another_version_of_scikit_learn_is_said(saved):
+    with zipfile.ZipFile(saved) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    manifest["scikit-learn"] = "0.24.1"
+    rewrite(saved, manifest_json=json.dumps(manifest).encode())
+    with pytest.raises(ModelError, match=r"made with scikit-learn 0\.24\.1"):
+        load_model(saved)
+    assert load_model(saved, any_version=True).commodity == "gold"
+
+
+def test_an_estimator_that_reads_other_features_is_refused(saved, gold_model):
+    forest = RandomForestClassifier(2, random_state=0).fit(np.eye(4), [0, 1, 0, 1])
+    with pytest.raises(ModelError, match="reads 4 features, but the recipe makes"):
+        load_model(rewrite(saved, estimator_skops=skops.io.dumps(forest)))
+
+
+def test_a_bomb_is_not_unpacked(saved, monkeypatch):
+    monkeypatch.setattr(model_file, "MAX_MEMBER", 1000)
+    with pytest.raises(ModelError, match="more than is accepted"):
+        load_model(saved)
+
+
+def test_a_flipped_bit_is_a_sentence(saved):
+    data = bytearray(saved.read_bytes())
+    rng = np.random.default_rng(0)
+    for position in rng.integers(0, len(data), 60):
+        broken = data.copy()
+        broken[position] ^= 0x10
+        saved.write_bytes(broken)
+        try:
+            load_model(saved)
+        except ModelError:
+            pass
+
+
+def test_a_folder_that_is_not_there_is_said(gold_model, tmp_path):
+    with pytest.raises(OutputError, match="There is no folder"):
+        gold_model.save(tmp_path / "none" / "m.prospect")

@@ -1,0 +1,168 @@
+"""Training: from labels and layers to a model that knows how good it is."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+from prospect import training
+from prospect.errors import LabelError, ModelError
+from prospect.features import FeatureBuilder
+from prospect.folds import BlockFolds
+from prospect.grid import Grid
+from prospect.learners import fit, likelihood, prepare
+from prospect.metrics import auc
+from prospect.stack import open_stack
+from prospect.training import features_at, ground_mask, out_of_fold, train
+
+SMALL = {"background": 400, "workers": 2}
+
+
+def test_a_model_carries_its_evidence_of_quality(gold_model):
+    measures = gold_model.measures
+    assert set(measures["measure"]) == {
+        "auc", "capture_1%", "capture_2%", "capture_5%", "capture_10%"
+    }
+    assert list(dict.fromkeys(measures["folds"])) == ["10 km block folds", "random folds (flatter)"]
+    samples = gold_model.samples
+    deposits = samples["label"] == 1
+    assert np.isfinite(samples["score"][deposits]).all()
+    assert np.isnan(samples["score"][samples["label"] == 0]).all()
+    value = measures.query("measure == 'auc'")["value"].iloc[0]
+    area = samples["score"][samples["label"] == -1]
+    assert value == pytest.approx(auc(samples["score"][deposits], area))
+    report = gold_model.report()
+    assert "known deposits" in report
+    assert "block folds: AUC" in report
+
+
+def test_random_folds_flatter_here(gold_model):
+    values = gold_model.measures.query("measure == 'auc'").set_index("folds")["value"]
+    assert values["random folds (flatter)"] > values["10 km block folds"]
+    assert values["10 km block folds"] > 0.7
+
+
+def test_training_repeats_to_the_bit(world, small_forest, gold_model):
+    again = train(
+        open_stack(world), world.occurrences, "gold", estimator=small_forest, background=500,
+        workers=1,
+    )
+    for name, values in gold_model.samples.items():
+        np.testing.assert_array_equal(again.samples[name], values)
+    assert again.measures.equals(gold_model.measures)
+
+
+def test_permuted_labels_teach_nothing(gold_model, world):
+    stack = open_stack(world)
+    grid = Grid.of(stack)
+    rng = np.random.default_rng(0)
+    x, y = gold_model.samples["x"], gold_model.samples["y"]
+    row, col, _ = grid.index(x, y)
+    features = features_at(gold_model.builder, stack, row, col)
+    values = []
+    for seed in range(8):
+        kind = gold_model.samples["label"].copy()
+        learnt = np.flatnonzero(kind >= 0)
+        kind[learnt] = rng.permutation(kind[learnt])
+        shuffled = training.Samples(x, y, kind, np.ones(kind.size), kind, features)
+        forest = ExtraTreesClassifier(20, min_samples_leaf=3, random_state=seed)
+        _, score = out_of_fold(forest, shuffled, BlockFolds(10_000, random_state=seed))
+        values.append(auc(score[kind == 1], score[kind == -1]))
+    # The standard error of one AUC of 27 deposits is about 0.055.
+    assert abs(np.mean(values) - 0.5) < 3 * 0.055 / np.sqrt(8)
+
+
+def test_area_and_permissive_ground_restrict_everything(world, region, small_forest, tmp_path):
+    from prospect.vector import frame, write_vector
+    from shapely import box
+
+    west, south, east, north = region.grid.bounds
+    half = box(west, south, (west + east) / 2, north)
+    area = tmp_path / "half.gpkg"
+    write_vector(frame({"id": [1]}, [half], "EPSG:32642"), area)
+    model = train(
+        open_stack(world),
+        world.occurrences,
+        "antimony",
+        estimator=small_forest,
+        area=area,
+        permissive="lithology in (carbonate, 'black shale', flysch)",
+        n_splits=3,
+        **SMALL,
+    )
+    assert model.samples["x"].max() < (west + east) / 2
+    stack = open_stack(world)
+    row, col, _ = region.grid.index(model.samples["x"], model.samples["y"])
+    names = {int(c): n for c, n in stack["lithology"].attrs["classes"].items()}
+    found = {names[code] for code in np.unique(stack["lithology"].values[row, col])}
+    assert found <= {"carbonate", "black shale", "flysch"}
+    assert model.record["labels"]["on gaps or outside the area"] > 0
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(max_iter=500),
+        HistGradientBoostingClassifier(max_iter=10, random_state=0),
+    ],
+)
+def test_any_estimator_can_be_handed_in(world, estimator):
+    model = train(open_stack(world), world.occurrences, "gold", estimator=estimator, **SMALL)
+    assert model.measures["value"].between(0, 1).all()
+
+
+def test_folds_can_be_handed_in(world, small_forest):
+    folds = BlockFolds(20_000, 3, buffer=2_000)
+    model = train(
+        open_stack(world), world.occurrences, "gold", folds=folds, estimator=small_forest, **SMALL
+    )
+    assert set(model.measures["folds"]) == {"20 km block folds"}
+    assert set(model.samples["fold"]) == {0, 1, 2}
+
+
+def test_what_cannot_be_learnt_from_is_refused(world, tmp_path):
+    stack = open_stack(world)
+    few = tmp_path / "three.csv"
+    lines = ["x,y,commodity"]
+    for i in range(3):
+        lines.append(f"{float(stack.x[20 + 10 * i])},{float(stack.y[40])},gold")
+    few.write_text("\n".join(lines))
+    from prospect.project import OccurrenceSpec
+
+    with pytest.raises(LabelError, match="3 deposits of gold lie on usable ground"):
+        train(stack, OccurrenceSpec(few, crs="EPSG:32642"), "gold")
+    with pytest.raises(ModelError, match="predict_proba was expected, but str came"):
+        train(stack, world.occurrences, "gold", estimator="forest")
+
+
+def test_the_ground_needs_required_layers(world):
+    stack = open_stack(world)
+    builder = FeatureBuilder([{"name": "m", "operation": "value", "of": "magnetics"}]).fit(stack)
+    from prospect.ground import Ground
+    from prospect.matching import bind
+
+    counts = ground_mask(stack, Ground(), bind(builder.layers_, stack))
+    np.testing.assert_array_equal(counts, np.isfinite(stack["magnetics"].values))
+
+
+def test_samples_have_the_features_of_their_cells(gold_model, world):
+    stack = open_stack(world)
+    whole = gold_model.builder.transform(stack).values
+    row, col = np.array([0, 79, 40, 40]), np.array([0, 99, 50, 50])
+    np.testing.assert_array_equal(
+        features_at(gold_model.builder, stack, row, col), whole[:, row, col].T
+    )
+
+
+def test_deposits_and_background_weigh_the_same():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 3)).astype(np.float32)
+    positive = np.arange(300) < 10
+    fitted = fit(LogisticRegression(C=1e-6), features, positive, np.ones(300))
+    # With hardly any slope the intercept is the log-odds of the weights: even.
+    assert np.abs(likelihood(fitted, features) - 0.5).max() < 0.01
+
+
+def test_estimators_that_cannot_read_gaps_get_them_filled():
+    assert [name for name, _ in prepare(LogisticRegression()).steps][0] == "simpleimputer"
+    assert isinstance(prepare(HistGradientBoostingClassifier()), HistGradientBoostingClassifier)
