@@ -35,7 +35,14 @@ from prospect.learners import default_estimator
 from prospect.matching import bind
 from prospect.metrics import auc, capture
 from prospect.stack import open_stack
-from prospect.training import Samples, draw_samples, features_at, ground_mask, on_ground, out_of_fold
+from prospect.training import (
+    Samples,
+    draw_samples,
+    features_at,
+    ground_mask,
+    on_ground,
+    out_of_fold,
+)
 
 HERE = Path(__file__).parent
 MEASURES = {"AUC": auc, "capture at 5 %": capture}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -176,10 +177,9 @@ class Grid:
         ):
             return
         if not self.crs.is_geographic:
-            unit = self.crs.axis_info[0].unit_name if self.crs.axis_info else "unknown"
             raise GridError(
                 f"Metres are needed, but the grid's coordinate system '{self.crs.name}' measures "
-                f"in {unit}: warp the layers to a projection in metres."
+                f"in {_unit(self.crs)}: warp the layers to a projection in metres."
             )
         raise GridError(
             f"Metres are needed, but the grid's coordinate system '{self.crs.name}' measures in "
@@ -226,8 +226,7 @@ class Grid:
     def coordinates(self) -> dict[str, xr.DataArray]:
         """The coordinates ``y``, ``x`` and ``spatial_ref``, as rioxarray writes them."""
         projected = bool(self.crs.is_projected)
-        unit = "metre" if projected else "degree"
-        kind = "projection" if projected else "longitude"
+        unit = _unit(self.crs)
         t = self.transform
         reference = xr.DataArray(
             0,
@@ -237,10 +236,13 @@ class Grid:
                 "GeoTransform": " ".join(repr(float(v)) for v in (t.c, t.a, t.b, t.f, t.d, t.e)),
             },
         )
-        x_attrs = {"axis": "X", "long_name": "x coordinate of projection", "units": unit}
-        y_attrs = {"axis": "Y", "long_name": "y coordinate of projection", "units": unit}
-        x_attrs["standard_name"] = f"{kind}_x_coordinate" if projected else "longitude"
-        y_attrs["standard_name"] = f"{kind}_y_coordinate" if projected else "latitude"
+        x_attrs = {"axis": "X", "units": unit, "long_name": "longitude"}
+        y_attrs = {"axis": "Y", "units": unit, "long_name": "latitude"}
+        for name, attrs in (("x", x_attrs), ("y", y_attrs)):
+            attrs["standard_name"] = attrs["long_name"]
+            if projected:
+                attrs["standard_name"] = f"projection_{name}_coordinate"
+                attrs["long_name"] = f"{name} coordinate of projection"
         return {
             "y": xr.DataArray(self.y, dims="y", attrs=y_attrs),
             "x": xr.DataArray(self.x, dims="x", attrs=x_attrs),
@@ -282,12 +284,13 @@ class Grid:
             np.asarray(data["y"].values, float),
             attrs.get("GeoTransform"),
         )
-        return cls(CRS.from_wkt(str(wkt)), transform, (data.sizes["y"], data.sizes["x"]))
+        return cls(parse_crs(str(wkt)), transform, (data.sizes["y"], data.sizes["x"]))
 
     def describe(self) -> str:
         """One line for people: rows × columns, cell size, system."""
         t = self.transform
-        unit = "m" if self.crs.is_projected else "°"
+        unit = _unit(self.crs)
+        unit = {"metre": "m", "degree": "°"}.get(unit, unit)
         size = f"{t.a:g}" if math.isclose(t.a, -t.e) else f"{t.a:g} × {-t.e:g}"
         return f"{self.rows} × {self.cols} cells of {size} {unit}, {crs_name(self.crs)}"
 
@@ -308,6 +311,11 @@ def parse_crs(crs: Any) -> CRS:
         raise GridError(
             f"'{str(crs)[:80]}' is not a coordinate system ({reason}): write EPSG:code or WKT."
         ) from error
+
+
+def _unit(crs: CRS) -> str:
+    """Name of the unit of a system's coordinates."""
+    return str(crs.axis_info[0].unit_name) if crs.axis_info else "unknown"
 
 
 def same_crs(a: CRS, b: CRS) -> bool:
@@ -371,9 +379,10 @@ def equal_epsg(crs: CRS) -> int | None:
 def _transform_of(x: NDArray[np.float64], y: NDArray[np.float64], text: Any) -> Affine:
     """The affine transform of cell centres; the stored text settles the last digits."""
     stored = None
-    if isinstance(text, str) and len(text.split()) == 6:
-        c, a, b, f, d, e = map(float, text.split())
-        stored = Affine(a, b, c, d, e, f)
+    if isinstance(text, str):
+        with suppress(ValueError):
+            c, a, b, f, d, e = map(float, text.split())
+            stored = Affine(a, b, c, d, e, f) if a * e != 0 else None
     steps = []
     for name, centres in (("x", x), ("y", y)):
         if centres.size > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from prospect.roles import matches
 from prospect.stack import read_block
 from prospect.vector import area_mask, frame, read_vector, to_crs
 
+_QUOTED = r"'[^']*'|\"[^\"]*\""
 _TEST = re.compile(
-    r"^\s*(?P<layer>[\w.\-]+)\s*(?:(?P<not>not\s+)?in\s*\((?P<values>.*)\)"
-    r"|(?P<compare><=|>=|<|>|=)\s*(?P<number>.+?))\s*$",
-    re.DOTALL,
+    rf"\s*(?P<layer>{_QUOTED}|[\w.\-]+)\s*"
+    rf"(?:(?P<not>\bnot\s+)?\bin\s*\((?P<values>(?:{_QUOTED}|[^()'\"])*)\)"
+    r"|(?P<compare><=|>=|<|>|=)\s*(?P<number>\S+))\s*(?:(?P<and>\band\b)|$)"
 )
+_VALUE = re.compile(rf"{_QUOTED}|[^,'\"]+")
 
 _COMPARE = {
     "<": np.less,
@@ -69,7 +72,8 @@ class Permissive:
     A test of layers that ground must pass to be thought of at all.
 
     Written as ``LAYER in (a, b)``, ``LAYER not in (a, b)`` or ``LAYER >= 3``, joined by
-    ``and``; a layer goes by name or role, classes by name or code.
+    ``and``; a layer goes by name or role, classes by name or code. Names with spaces,
+    commas or brackets stand in quotes.
 
     Attributes
     ----------
@@ -90,26 +94,17 @@ class Permissive:
         ProjectError
             If the text is not understood.
         """
-        found = []
-        for part in re.split(r"\s+and\s+(?![^(]*\))", self.text.strip()):
-            match = _TEST.match(part)
+        found: list[dict[str, Any]] = []
+        start, more = 0, True
+        while more:
+            match = _TEST.match(self.text, start)
             if match is None:
                 raise ProjectError(
-                    f"'{part}' is not a test of a layer: write, for example, "
+                    f"'{self.text[start:].strip()}' is not a test of a layer: write, for example, "
                     '"lithology in (carbonate, \'black shale\')" or "elevation <= 3000".'
                 )
-            test: dict[str, Any] = {"layer": match["layer"]}
-            if match["values"] is not None:
-                values = [value.strip().strip("'\"") for value in match["values"].split(",")]
-                test |= {"values": [v for v in values if v], "negate": bool(match["not"])}
-            else:
-                try:
-                    test |= {"compare": match["compare"], "number": float(match["number"])}
-                except ValueError as error:
-                    raise ProjectError(
-                        f"'{match['number']}' in '{part}' is not a number."
-                    ) from error
-            found.append(test)
+            found.append({"layer": match["layer"].strip("'\"")} | _test(match))
+            start, more = match.end(), match["and"] is not None
         return found
 
     def mask(self, stack: xr.Dataset, window: Window) -> NDArray[np.bool_]:
@@ -120,10 +115,9 @@ class Permissive:
             if "values" in test:
                 result &= _in_classes(layer, test["values"], bool(test["negate"]), window)
             else:
-                values = read_block(layer, window, np.float32)
-                with np.errstate(invalid="ignore"):
-                    result &= _COMPARE[test["compare"]](values, np.float32(test["number"]))
-                result &= ~np.isnan(values)
+                values = _read(layer, window)
+                with np.errstate(over="ignore"):
+                    result &= _COMPARE[test["compare"]](values, test["number"]) & is_valid(values)
         return result
 
 
@@ -220,10 +214,15 @@ def read_area(path: Path | str) -> Area:
         If it holds no polygon.
     """
     table = read_vector(path, columns=[])
-    flat = table[table.geom_type.isin(["Polygon", "MultiPolygon"])]
-    if flat.empty:
-        raise LayerError(f"{path} holds no polygon: an area is needed.")
-    union = shapely.union_all(shapely.make_valid(flat.geometry.values))
+    parts = shapely.get_parts(shapely.make_valid(table.geometry.values))
+    # Once more, since a repaired polygon may come as a collection with its loose edges.
+    parts = shapely.get_parts(parts)
+    flat = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
+    if not flat.size:
+        raise LayerError(
+            f"{path} holds no polygon, but an area is bounded by polygons: give such a file."
+        )
+    union = shapely.union_all(flat)
     return Area(shapely.to_wkt(union, rounding_precision=-1), CRS(table.crs).to_wkt(), str(path))
 
 
@@ -233,10 +232,33 @@ def make_ground(area: Path | str | Area | None, permissive: str | None) -> Groun
     return Ground(bounds, None if permissive is None else Permissive(permissive))
 
 
+def _test(match: re.Match[str]) -> dict[str, Any]:
+    """What is asked of the layer."""
+    if match["values"] is not None:
+        values = [value.strip().strip("'\"") for value in _VALUE.findall(match["values"])]
+        values = [value for value in values if value]
+        if not values:
+            raise ProjectError(f"'{match[0].strip()}' names no class: write some in the brackets.")
+        return {"values": values, "negate": match["not"] is not None}
+    try:
+        number = float(match["number"])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ProjectError(
+            f"'{match['number']}' in '{match[0].strip()}' is not a number: write, for example, "
+            "3000 or 0.5."
+        )
+    return {"compare": match["compare"], "number": number}
+
+
+def _read(layer: xr.DataArray, window: Window) -> NDArray[Any]:
+    """The cells of a window, with gaps as its kind has them."""
+    return read_block(layer, window, np.float32 if layer.dtype.kind == "f" else np.int32)
+
+
 def _has_value(layer: xr.DataArray, window: Window) -> NDArray[np.bool_]:
-    if layer.dtype.kind == "f":
-        return is_valid(read_block(layer, window, np.float32))
-    return is_valid(read_block(layer, window, np.int32))
+    return is_valid(_read(layer, window))
 
 
 def _layer(stack: xr.Dataset, name: str, text: str) -> xr.DataArray:
@@ -246,8 +268,8 @@ def _layer(stack: xr.Dataset, name: str, text: str) -> xr.DataArray:
     fitting = [card.name for card in cards.values() if card.role and matches(name, card.role)]
     if len(fitting) != 1:
         raise ProjectError(
-            f"'{text}' names the layer '{name}', which fits {len(fitting)} of the layers: "
-            f"{', '.join(fitting or cards)}."
+            f"'{text}' names the layer '{name}', which fits {len(fitting)} of the layers "
+            f"({', '.join(fitting or cards)}): name one of them."
         )
     return stack[fitting[0]]
 
@@ -257,7 +279,9 @@ def _in_classes(
 ) -> NDArray[np.bool_]:
     """Where a layer's class is, or is not, one of some; gaps are in neither."""
     if layer.attrs.get("kind") != "categorical" and layer.dtype.kind == "f":
-        raise ProjectError(f"'{layer.name}' has no classes: compare it with a number.")
+        raise ProjectError(
+            f"'{layer.name}' has no classes: compare it with a number, as in \"{layer.name} >= 3\"."
+        )
     names = {str(label): int(code) for code, label in dict(layer.attrs.get("classes", {})).items()}
     codes = []
     for value in values:
@@ -268,6 +292,6 @@ def _in_classes(
         else:
             known = ", ".join(names) or "codes only"
             raise ProjectError(f"'{layer.name}' has no class '{value}'; it has: {known}.")
-    block = read_block(layer, window, np.int32)
+    block = _read(layer, window)
     found: NDArray[np.bool_] = np.isin(block, codes) != negate
     return found & is_valid(block)

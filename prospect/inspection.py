@@ -22,6 +22,9 @@ from prospect.vector import VECTOR_SUFFIXES
 
 RASTER_SUFFIXES = (".tif", ".tiff")
 
+CANNOT = "cannot"
+"""The treatment of a layer that cannot be read or brought onto the grid."""
+
 SAMPLE_BLOCKS = 64
 """Lattice blocks that are read for statistics; all of a layer of up to four million cells."""
 
@@ -73,7 +76,7 @@ def find_rasters(folder: Path | str) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise ProjectError(f"There is no folder {folder}: give the folder that holds the layers.")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in RASTER_SUFFIXES)
+    found = _files(folder, RASTER_SUFFIXES)
     if not found:
         raise ProjectError(f"{folder} holds no GeoTIFF (.tif): convert the layers first.")
     return found
@@ -81,7 +84,18 @@ def find_rasters(folder: Path | str) -> list[Path]:
 
 def find_vectors(folder: Path | str) -> list[Path]:
     """The vector files in a folder and below it, in alphabetical order."""
-    return sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in VECTOR_SUFFIXES)
+    return _files(Path(folder), VECTOR_SUFFIXES)
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files by suffix; hidden ones and what a broken-off run left in hidden folders aside."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in suffixes
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def survey_folder(
@@ -116,6 +130,9 @@ def survey_folder(
         except ProspectError as error:
             refused.append(str(error))
             continue
+        if info.description == "likelihood":
+            refused.append(f"{path} is a likelihood map: a result, not evidence.")
+            continue
         guess = guess_role(path)
         infos[name] = info
         specs.append(
@@ -128,15 +145,21 @@ def survey_folder(
                 doubts=guess.doubts if not info.unit else (),
             )
         )
-    if not specs:
-        raise ProjectError(f"None of the files in {folder} can be used. First: {refused[0]}")
-    grid = choose_grid(GridSpec(), infos)
-    like = _base(specs, infos, grid)
-    specs = [replace(spec, required=spec.name == like) for spec in specs]
-    project = Project(Path(folder), GridSpec(like=like), tuple(specs))
-    reports = inspect_project(project, progress=progress)
-    specs = [replace(report.spec, doubts=report.doubts) for report in reports]
-    return replace(project, layers=tuple(specs)), reports, refused
+    while specs:
+        like = _base(specs, infos, choose_grid(GridSpec(), {s.name: infos[s.name] for s in specs}))
+        specs = [replace(spec, required=spec.name == like) for spec in specs]
+        project = Project(Path(folder), GridSpec(like=like), tuple(specs))
+        reports = inspect_project(project, progress=progress)
+        useless = {r.spec.name: r.doubts[-1] for r in reports if r.treatment == CANNOT}
+        if like not in useless:
+            refused += useless.values()
+            reports = [report for report in reports if report.spec.name not in useless]
+            specs = [replace(report.spec, doubts=report.doubts) for report in reports]
+            return replace(project, layers=tuple(specs)), reports, refused
+        # Another layer sets the grid, and the others come onto that one.
+        refused.append(useless[like])
+        specs = [spec for spec in specs if spec.name != like]
+    raise ProjectError(f"None of the files in {folder} can be used. First: {refused[0]}")
 
 
 def inspect_project(
@@ -158,7 +181,8 @@ def inspect_project(
     Raises
     ------
     ProspectError
-        If a layer cannot be read at all.
+        If a layer cannot be opened. One that opens but cannot be read, or lies
+        elsewhere, gets a doubt.
     """
     infos = {}
     for spec in project.layers:
@@ -251,14 +275,21 @@ def _report(
     allow_drivers: tuple[str, ...],
 ) -> LayerReport:
     categorical = spec.kind == "categorical"
-    values, total = _sample(info, categorical, allow_drivers)
     low = median = high = math.nan
-    distinct = 0
-    if values.size:
-        low, median, high = (float(q) for q in np.quantile(values, (0, 0.5, 1)))
-        distinct = int(np.unique(values).size)
+    distinct, gaps = 0, 1.0
+    treatment = CANNOT
+    failures = []
+    try:
+        values, total = _sample(info, categorical, allow_drivers)
+    except ProspectError as error:
+        failures.append(str(error))
     else:
-        doubts.append("it has gaps only")
+        gaps = 1 - values.size / total
+        if values.size:
+            low, median, high = (float(q) for q in np.quantile(values, (0, 0.5, 1)))
+            distinct = int(np.unique(values).size)
+        else:
+            doubts.append("it has gaps only")
     if distinct == 1:
         doubts.append("it has one value only and tells nothing apart")
     if family(spec.role) == "geochemistry" and low < 0:
@@ -267,7 +298,6 @@ def _report(
         doubts.append("negative resistivity, which rock cannot have: processed or wrong")
     if categorical and not spec.classes:
         doubts.append("its classes have no names: add [layers.NAME.classes]")
-    treatment = "cannot"
     try:
         aligned: Alignment = align(
             info,
@@ -276,21 +306,21 @@ def _report(
             resampling=spec.resampling,
             allow_drivers=allow_drivers,
         )
-        treatment = (
-            "as it is" if aligned.method == "same" else f"{aligned.method}, {aligned.reason}"
-        )
     except ProspectError as error:
-        doubts.append(str(error))
+        failures.append(str(error))
+    if not failures:
+        same = aligned.method == "same"
+        treatment = "as it is" if same else f"{aligned.method}, {aligned.reason}"
     return LayerReport(
         spec=spec,
         info=info,
         minimum=low,
         median=median,
         maximum=high,
-        gaps=1 - values.size / total if total else 1.0,
+        gaps=gaps,
         distinct=distinct,
         treatment=treatment,
-        doubts=tuple(dict.fromkeys(doubts)),
+        doubts=tuple(dict.fromkeys([*doubts, *failures])),
     )
 
 
@@ -317,7 +347,7 @@ def _doubts_of_file(info: RasterInfo) -> list[str]:
         equal = f"; it equals EPSG:{code} but for the name of the datum" if code else ""
         found.append(f"its coordinate system {crs_name(info.grid.crs)}{equal}")
     if info.is_float and info.nodata is None:
-        found.append("it declares no nodata: NaN and ±3e38 are gaps, other numbers are values")
+        found.append("it declares no nodata: NaN and what is beyond ±1e30 are taken as gaps")
     if info.grid.crs.is_geographic:
         found.append("it is in degrees: give the grid a projection in metres")
     if info.bands > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +11,15 @@ import xarray as xr
 
 from prospect.errors import ModelError
 
-# Each unit as a multiple of the first of its kind.
+# Each unit as a multiple of the first of its kind; written in small letters.
 _UNITS: tuple[dict[str, float], ...] = (
-    {"ppm": 1.0, "mg/kg": 1.0, "g/t": 1.0, "ppb": 1e-3, "ug/kg": 1e-3, "%": 1e4, "pct": 1e4},
-    {"m": 1.0, "metre": 1.0, "km": 1000.0, "cm": 0.01},
-    {"nT": 1.0, "T": 1e9},
-    {"mGal": 1.0, "m/s2": 1e5},
+    dict.fromkeys(("ppm", "mg/kg", "g/t", "г/т", "мг/кг"), 1.0)
+    | dict.fromkeys(("ppb", "ug/kg", "μg/kg", "mg/t", "мг/т"), 1e-3)
+    | dict.fromkeys(("%", "pct", "wt%", "wt.%"), 1e4),
+    dict.fromkeys(("m", "metre", "meter", "metres", "meters", "м"), 1.0)
+    | {"km": 1000.0, "км": 1000.0, "cm": 0.01, "ft": 0.3048},
+    {"nt": 1.0, "нтл": 1.0, "t": 1e9},
+    {"mgal": 1.0, "мгал": 1.0, "m/s2": 1e5, "um/s2": 0.1},
 )
 
 
@@ -141,17 +145,38 @@ def bind_cards(
         if name not in wanted:
             raise ModelError(f"The model has no layer '{name}'; it has: {', '.join(wanted)}.")
         if target not in cards:
-            raise ModelError(f"There is no layer '{target}' to be '{name}'.")
-    return {name: _bind(card, cards, mapping) for name, card in wanted.items()}
+            raise ModelError(
+                f"There is no layer '{target}' to be '{name}'; there are: {', '.join(cards)}."
+            )
+    # A layer that goes by its own name is not free to stand for another by its role.
+    taken = set(mapping.values()) | {n for n in wanted if n in cards and n not in mapping}
+    free = {name: card for name, card in cards.items() if name not in taken}
+    bound: dict[str, Binding] = {}
+    for name, card in wanted.items():
+        binding = _bind(card, cards, free, mapping)
+        twin = next((n for n, b in bound.items() if b.name == binding.name), None)
+        if twin is not None and name not in mapping:
+            raise ModelError(
+                f"The model needs the layers '{twin}' and '{name}' (both of role {card.role}), but "
+                f"only '{binding.name}' could be either: add the other, or say which is which "
+                f"with --map {name}=PATH."
+            )
+        bound[name] = binding
+    return bound
 
 
-def _bind(card: LayerCard, cards: Mapping[str, LayerCard], mapping: Mapping[str, str]) -> Binding:
+def _bind(
+    card: LayerCard,
+    cards: Mapping[str, LayerCard],
+    free: Mapping[str, LayerCard],
+    mapping: Mapping[str, str],
+) -> Binding:
     if card.name in mapping:
         found = cards[mapping[card.name]]
     elif card.name in cards:
         found = cards[card.name]
     else:
-        same = [other for other in cards.values() if card.role and other.role == card.role]
+        same = [other for other in free.values() if card.role and other.role == card.role]
         if not same:
             role = f" (role {card.role})" if card.role else ""
             raise ModelError(
@@ -166,7 +191,7 @@ def _bind(card: LayerCard, cards: Mapping[str, LayerCard], mapping: Mapping[str,
                 f"all be that: say which with --map {card.name}=PATH."
             )
         found = same[0]
-    if (found.kind == "categorical") != (card.kind == "categorical"):
+    if found.kind and (found.kind == "categorical") != (card.kind == "categorical"):
         raise ModelError(
             f"The model's layer '{card.name}' is {card.kind}, but '{found.name}' is "
             f"{found.kind}: correct its kind, or give another layer."
@@ -176,11 +201,14 @@ def _bind(card: LayerCard, cards: Mapping[str, LayerCard], mapping: Mapping[str,
 
 def _factor(card: LayerCard, found: LayerCard) -> float:
     """From the unit found to the unit wanted; unknown units are taken as equal."""
-    if not card.unit or not found.unit or card.unit == found.unit:
+    units = card.unit, found.unit
+    # The micro sign and the Greek letter fall together too.
+    wanted, given = (unicodedata.normalize("NFKC", u).strip().casefold() for u in units)
+    if not wanted or not given or wanted == given:
         return 1.0
     for table in _UNITS:
-        if card.unit in table and found.unit in table:
-            return table[found.unit] / table[card.unit]
+        if wanted in table and given in table:
+            return table[given] / table[wanted]
     raise ModelError(
         f"The model's layer '{card.name}' is in {card.unit}, but '{found.name}' is in "
         f"{found.unit}, which cannot be converted: correct the unit, or give another layer."

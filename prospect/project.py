@@ -17,6 +17,17 @@ FORMAT = 1
 FILE_NAME = "prospect.toml"
 KINDS = ("continuous", "categorical")
 
+_PARTS = ("grid", "layers", "vectors", "occurrences")
+_WANTED = {
+    "str": "a text in quotes",
+    "str | None": "a text in quotes",
+    "Path": "a path in quotes",
+    "int": "a whole number",
+    "bool": "true or false",
+    "float | None": "a number",
+    "tuple[float, float, float, float] | None": "[west, south, east, north]",
+}
+
 
 @dataclass(frozen=True)
 class LayerSpec:
@@ -94,7 +105,7 @@ class GridSpec:
 
 @dataclass(frozen=True)
 class Project:
-    """All of a prospect.toml; paths are made absolute when it is read."""
+    """All of a prospect.toml; paths are joined to its folder when it is read."""
 
     folder: Path
     grid: GridSpec = GridSpec()
@@ -140,26 +151,31 @@ def load_project(path: Path | str) -> Project:
     path = Path(path)
     file = path / FILE_NAME if path.is_dir() else path
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ProjectError(
-            f"There is no {file}: make one with 'prospect init FOLDER -o {path}'."
+            f"There is no {file}: make one with 'prospect init FOLDER -o {file.parent}'."
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProjectError(f"{file} cannot be read as TOML: {error}") from error
     version = data.pop("format", None)
-    if version != FORMAT:
-        raise ProjectError(f"{file} has format {version!r}, but {FORMAT} was expected.")
+    if type(version) is not int or version != FORMAT:
+        raise ProjectError(
+            f"{file} has format = {version!r}, but {FORMAT} was expected: write format = {FORMAT} "
+            "at its top, or update prospect."
+        )
     folder = file.parent
-    unknown = set(data) - {"grid", "layers", "vectors", "occurrences"}
+    unknown = set(data) - set(_PARTS)
     if unknown:
-        raise ProjectError(f"{file} has an unknown part [{min(unknown)}].")
+        raise ProjectError(
+            f"{file} has an unknown part [{min(unknown)}]; known: {', '.join(_PARTS)}."
+        )
     grid = _build(GridSpec, data.get("grid", {}), f"{file} [grid]")
     layers = tuple(
         _layer(name, table, folder, file) for name, table in _tables(data, "layers", file)
     )
     vectors = tuple(
-        _located(VectorSpec, {"name": name, **table}, folder, f"{file} [vectors.{name}]")
+        _located(VectorSpec, table, folder, f"{file} [vectors.{name}]", name=name)
         for name, table in _tables(data, "vectors", file)
     )
     names = [spec.name for spec in (*layers, *vectors)]
@@ -169,8 +185,6 @@ def load_project(path: Path | str) -> Project:
     occurrences = None
     if "occurrences" in data:
         occurrences = _located(OccurrenceSpec, data["occurrences"], folder, f"{file} [occurrences]")
-    if grid.bounds is not None and len(grid.bounds) != 4:
-        raise ProjectError(f"{file} [grid]: bounds are west, south, east, north.")
     if grid.like is not None and grid.like not in [spec.name for spec in layers]:
         raise ProjectError(f"{file} [grid]: like = '{grid.like}' is none of the layers.")
     return Project(folder, grid, layers, vectors, occurrences)
@@ -196,7 +210,7 @@ def write_project(project: Project, path: Path | str) -> None:
     defaults: dict[str, Any] = {"doubts": (), "classes": {}, "resampling": None, "nodata": None}
     for layer in project.layers:
         lines += ["", f"[layers.{_key(layer.name)}]"]
-        lines += [f"# doubtful: {doubt}" for doubt in layer.doubts]
+        lines += [f"# doubtful: {' '.join(doubt.split())}" for doubt in layer.doubts]
         lines += _entries(layer, defaults, path.parent, skip=("name", "doubts", "classes"))
         if layer.classes:
             lines += [f"[layers.{_key(layer.name)}.classes]"]
@@ -217,7 +231,7 @@ def _layer(name: str, table: dict[str, Any], folder: Path, file: Path) -> LayerS
         classes = {int(code): str(label) for code, label in table.pop("classes", {}).items()}
     except (ValueError, AttributeError) as error:
         raise ProjectError(f'{where}: classes are code = "name", one a line.') from error
-    spec: LayerSpec = _located(LayerSpec, {"name": name, **table}, folder, where)
+    spec: LayerSpec = _located(LayerSpec, table, folder, where, name=name)
     if spec.kind not in KINDS:
         raise ProjectError(f"{where}: kind is {' or '.join(KINDS)}, not '{spec.kind}'.")
     return replace(spec, classes=classes)
@@ -230,38 +244,50 @@ def _tables(data: Mapping[str, Any], part: str, file: Path) -> list[tuple[str, d
     return list(found.items())
 
 
-def _located(kind: Any, table: Mapping[str, Any], folder: Path, where: str) -> Any:
-    """A spec whose path is made absolute, from the folder of the project."""
-    spec = _build(kind, table, where)
+def _located(kind: Any, table: Mapping[str, Any], folder: Path, where: str, **known: str) -> Any:
+    """A spec whose path starts from the folder of the project."""
+    spec = _build(kind, table, where, **known)
     if not isinstance(spec.path, str) or not spec.path:
         raise ProjectError(f"{where} needs a path.")
     return replace(spec, path=folder / Path(spec.path))
 
 
-def _build(kind: Any, table: Any, where: str) -> Any:
-    """A dataclass from a table; unknown keys and wrong types are refused."""
+def _build(kind: Any, table: Any, where: str, **given: str) -> Any:
+    """A dataclass from a table and what is given; unknown keys and wrong types are refused."""
     if not isinstance(table, Mapping):
         raise ProjectError(f"{where} is a table of key = value.")
-    known = {f.name: f for f in fields(kind) if f.name != "doubts"}
+    known = {f.name: str(f.type) for f in fields(kind) if f.name not in ("doubts", *given)}
     for key, value in table.items():
         if key not in known:
             raise ProjectError(f"{where} has an unknown key '{key}'; known: {', '.join(known)}.")
-        wanted = str(known[key].type)
-        fits = (
-            (("str" in wanted or "Path" in wanted) and isinstance(value, str))
-            or (wanted.startswith("float") and isinstance(value, (int, float)))
-            or (wanted == "int" and isinstance(value, int))
-            or (wanted == "bool" and isinstance(value, bool))
-            or (wanted.startswith("tuple") and isinstance(value, list))
-            or (wanted.startswith("Mapping") and isinstance(value, dict))
-        )
-        if not fits:
-            raise ProjectError(f"{where}: {key} = {value!r} is not understood.")
+        if not _fits(value, known[key]):
+            raise ProjectError(
+                f"{where}: {key} = {_shown(value)} is not understood: {_WANTED[known[key]]} "
+                "was expected."
+            )
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
     try:
-        return kind(**values)
+        return kind(**given, **values)
     except TypeError as error:
         raise ProjectError(f"{where} is incomplete: it needs a path.") from error
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    """Whether a value of a TOML file is of a field's type."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if wanted.startswith("tuple"):
+        return isinstance(value, list) and len(value) == 4 and all(_fits(v, "float") for v in value)
+    if wanted.startswith("float"):
+        return number
+    if wanted == "int":
+        return number and isinstance(value, int)
+    if wanted == "bool":
+        return isinstance(value, bool)
+    return isinstance(value, str)
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
 
 
 def _entries(

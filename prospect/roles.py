@@ -35,6 +35,8 @@ _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("srtm",), "elevation"),
     (("elevation",), "elevation"),
     (("dtm",), "elevation"),
+    (("cover",), "cover.surficial"),
+    (("quaternary",), "cover.surficial"),
     (("lithology",), "geology.lithology"),
     (("litho",), "geology.lithology"),
     (("lithoname*",), "geology.lithology"),

@@ -17,13 +17,13 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from prospect.errors import GridError, ProjectError
-from prospect.grid import Grid, Window, parse_crs
+from prospect.grid import Grid, Window, parse_crs, same_crs
 from prospect.project import FILE_NAME, GridSpec, LayerSpec, Project, VectorSpec, load_project
 from prospect.raster import Alignment, RasterInfo, align, read_info
 from prospect.roles import guess_role
 from prospect.vector import VectorLayer, layer_classes
 
-CATEGORICAL_FAMILIES = ("geology", "area")
+CATEGORICAL_FAMILIES = ("geology", "cover", "area")
 
 Source = Project | Path | str | Sequence[Path | str] | Mapping[str, Path | str]
 
@@ -84,6 +84,7 @@ def open_stack(
     """
     project = as_project(source, vectors=vectors, allow_drivers=allow_drivers).without(without)
     project = _with_roles(project, roles or {})
+    _require_names(project)
     if not project.layers:
         raise ProjectError("A stack needs at least one raster layer, but none came.")
     infos = {s.name: _info(s, allow_drivers) for s in project.layers}
@@ -93,9 +94,9 @@ def open_stack(
     if crs is not None or cell is not None or bounds is not None:
         choice = replace(
             choice,
-            crs=crs or choice.crs,
-            cell=cell or choice.cell,
-            bounds=bounds or choice.bounds,
+            crs=choice.crs if crs is None else crs,
+            cell=choice.cell if cell is None else cell,
+            bounds=choice.bounds if bounds is None else bounds,
         )
     grid = choose_grid(choice, infos)
     variables = {
@@ -129,7 +130,7 @@ def choose_grid(spec: GridSpec, infos: Mapping[str, RasterInfo]) -> Grid:
         bounds = mover.transform_bounds(*base.bounds, densify_pts=21)
     cell = spec.cell
     if cell is None:
-        if target != base.crs:
+        if not same_crs(target, base.crs):
             raise GridError(
                 "A grid in another coordinate system needs a cell size: give cell, in metres."
             )
@@ -193,6 +194,8 @@ def _span(key: Any, size: int) -> tuple[slice, Any]:
             return slice(0, 0), slice(None)
         first, last = min(picked[0], picked[-1]), max(picked[0], picked[-1])
         return slice(first, last + 1), slice(None, None, picked.step)
+    if not -size <= key < size:
+        raise IndexError(f"index {key} is out of bounds for an axis of {size} cells")
     index = int(key) % size
     return slice(index, index + 1), 0
 
@@ -238,6 +241,15 @@ def as_project(
     return _with_vectors(Project(Path(), layers=layers), vectors)
 
 
+def _require_names(project: Project) -> None:
+    """Refuse names that are taken: twice, or by a coordinate."""
+    names = [spec.name for spec in project.layers] + [spec.name for spec in project.vectors]
+    for name, count in Counter(names).items():
+        if count > 1 or name in ("x", "y", "spatial_ref"):
+            why = "two layers have it" if count > 1 else "a coordinate has it"
+            raise ProjectError(f"A layer cannot be called '{name}', because {why}: rename it.")
+
+
 def _with_roles(project: Project, roles: Mapping[str, str]) -> Project:
     known = {spec.name for spec in project.layers}
     for name in roles:
@@ -276,7 +288,10 @@ def guess_kind(role: str, info: RasterInfo) -> str:
 
 
 def _info(spec: LayerSpec, allow_drivers: tuple[str, ...]) -> RasterInfo:
+    """What a layer's file says, where the project does not say otherwise."""
     info = read_info(spec.path, spec.band, allow_drivers=allow_drivers)
+    # The layer is read later, perhaps from another working folder.
+    info = replace(info, path=info.path.absolute())
     return info if spec.nodata is None else replace(info, nodata=spec.nodata)
 
 
@@ -304,15 +319,28 @@ def _raster_variable(
     }
     if categorical:
         attrs["classes"] = dict(spec.classes)
-    data = _LazyLayer(alignment, np.int32 if categorical else np.float32)
-    return xr.Variable(("y", "x"), indexing.LazilyIndexedArray(data), attrs)
+    return _variable(alignment, attrs, categorical)
+
+
+def _variable(
+    source: Alignment | VectorLayer, attrs: dict[str, Any], categorical: bool
+) -> xr.Variable:
+    """A lazy variable whose gaps rioxarray and netCDF know of."""
+    encoding: dict[str, Any] = {"grid_mapping": "spatial_ref"}
+    if categorical:
+        attrs["_FillValue"] = np.int32(-1)
+    else:
+        encoding["_FillValue"] = np.float32(np.nan)
+    data = _LazyLayer(source, np.int32 if categorical else np.float32)
+    return xr.Variable(("y", "x"), indexing.LazilyIndexedArray(data), attrs, encoding)
 
 
 def _vector_variable(spec: VectorSpec, grid: Grid) -> xr.Variable:
     classes = None
     if spec.attribute is not None:
         classes = layer_classes(spec.path, spec.attribute, layer=spec.layer)
-    source = VectorLayer(spec.path, grid, spec.layer, spec.where, spec.attribute, classes, spec.crs)
+    path = spec.path.absolute()
+    source = VectorLayer(path, grid, spec.layer, spec.where, spec.attribute, classes, spec.crs)
     # Read one corner now: a wrong condition or path is told here and not in a worker.
     source.read(Window(0, 0, 1, 1))
     attrs: dict[str, Any] = {
@@ -327,8 +355,7 @@ def _vector_variable(spec: VectorSpec, grid: Grid) -> xr.Variable:
     }
     if classes is not None:
         attrs["classes"] = classes
-    data = _LazyLayer(source, np.int32 if classes is not None else np.float32)
-    return xr.Variable(("y", "x"), indexing.LazilyIndexedArray(data), attrs)
+    return _variable(source, attrs, classes is not None)
 
 
 def _commonest(grids: Sequence[Grid]) -> Grid:

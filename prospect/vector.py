@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +17,66 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
-from prospect.errors import GridError, LayerError
+from prospect.errors import GridError, LayerError, OutputError
 from prospect.grid import Grid, Window, crs_name, parse_crs, same_crs
 from prospect.raster import burn, require_file
 from prospect.raster.opening import one_line
 from prospect.raster.writing import atomic_path
+from prospect.tables import numbers, read_table
 
 VECTOR_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".kml", ".tab")
 TABLE_SUFFIXES = (".csv", ".txt", ".tsv")
 
-_XML_SUFFIXES = (".gml", ".kml")
-_X_NAMES = ("x", "easting", "east", "x_coord", "xcoord", "lon", "long", "longitude")
-_Y_NAMES = ("y", "northing", "north", "y_coord", "ycoord", "lat", "latitude")
-_DEGREES = ("lon", "long", "longitude", "lat", "latitude")
+_STARTS = {
+    ".shp": (b"\x00\x00\x27\x0a",),
+    ".gpkg": (b"SQLite format 3\x00",),
+    ".fgb": (b"fgb\x03fgb",),
+    ".tab": (b"!table",),
+    ".geojson": (b"{",),
+    ".json": (b"{",),
+    ".gml": (b"<",),
+    ".kml": (b"<",),
+}
+# What GDAL takes for a description of other files, addresses or commands, whatever the name.
+_DESCRIPTION = re.compile(rb"<ogr\w+datasource|gdal_streamed_alg")
+_DRIVERS = {
+    "ESRI Shapefile",
+    "GPKG",
+    "FlatGeobuf",
+    "MapInfo File",
+    "GeoJSON",
+    "ESRIJSON",
+    "TopoJSON",
+    "JSONFG",
+    "GML",
+    "KML",
+    "LIBKML",
+}
+_HEADER = 2**20
+_VECTOR_ERRORS = (
+    pyogrio.errors.CRSError,
+    pyogrio.errors.DataSourceError,
+    pyogrio.errors.DataLayerError,
+    pyogrio.errors.FeatureError,
+    pyogrio.errors.FieldError,
+    pyogrio.errors.GeometryError,
+    OSError,
+)
+
+_X_NAMES = (
+    "x",
+    "easting",
+    "east",
+    "x_coord",
+    "xcoord",
+    "lon",
+    "lng",
+    "long",
+    "longitude",
+    "долгота",
+)
+_Y_NAMES = ("y", "northing", "north", "y_coord", "ycoord", "lat", "latitude", "широта")
+_DEGREES = ("lon", "lng", "long", "longitude", "долгота")
 
 
 @dataclass(frozen=True)
@@ -111,7 +157,7 @@ class VectorLayer:
         if self.attribute is None:
             return np.ones(len(frame), np.int32)
         codes = {name: code for code, name in (self.classes or {}).items()}
-        return np.array([codes.get(str(v), -1) for v in frame[self.attribute]], np.int32)
+        return np.array([codes.get(_class_name(v), -1) for v in frame[self.attribute]], np.int32)
 
 
 def read_vector(
@@ -154,30 +200,26 @@ def read_vector(
     LayerError
         If the file cannot be read, or has no coordinate system and none was given.
     """
-    path = require_file(path)
-    _require_vector(path)
+    path = require_file(path).absolute()
+    info = _describe(path, layer)
+    found = parse_crs(crs or info["crs"]) if (crs or info["crs"]) else None
     options: dict[str, Any] = {"layer": layer, "where": where, "columns": columns}
     options = {key: value for key, value in options.items() if value is not None}
+    if bounds is not None and found is not None and to is not None:
+        options["bbox"] = _bounds_in(bounds, to, found)
     try:
-        info = pyogrio.read_info(path, layer=layer)
-        found = parse_crs(crs or info["crs"]) if (crs or info["crs"]) else None
-        if bounds is not None and found is not None and to is not None:
-            options["bbox"] = _bounds_in(bounds, to, found)
-        frame = gpd.GeoDataFrame(pyogrio.read_dataframe(path, **options))
-    except GridError:
-        raise
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
-        raise LayerError(
-            f"{path} cannot be read as vector data ({one_line(error)}): "
-            "check the file, its layer and condition."
-        ) from error
+        table = pyogrio.read_dataframe(path, force_2d=True, fid_as_index=True, **options)
+    except (*_VECTOR_ERRORS, ValueError) as error:
+        raise _unreadable(path, error) from error
+    # In the order of the file: an index over space answers in another one for every window.
+    frame = gpd.GeoDataFrame(table).sort_index()
     if found is None:
         raise LayerError(
             f"{path} has no coordinate system: assign one in QGIS, put a .prj file beside it, "
             "or name it with crs = 'EPSG:...'."
         )
     frame = frame.set_crs(found, allow_override=True)
-    frame = frame[frame.geometry.notna() & ~frame.geometry.is_empty].reset_index(drop=True)
+    frame = frame[_located(frame)].reset_index(drop=True)
     if to is not None:
         frame = to_crs(frame, to)
     return frame
@@ -236,40 +278,13 @@ def read_points(
             f"{path} gives coordinates in '{x}' and '{y}' without a coordinate system: "
             "name it with --crs, for example EPSG:32642, or in prospect.toml."
         )
-    numbers = [
-        pd.to_numeric(
-            table[name].astype(str).str.replace("\u2212", "-").str.replace(",", "."),
-            errors="coerce",
+    xs, ys = numbers(table[x]), numbers(table[y])
+    if len(table) and not (np.isfinite(xs) & np.isfinite(ys)).any():
+        raise LayerError(
+            f"{path} has no row with numbers in both '{x}' and '{y}' (the first holds "
+            f"'{table[x].iloc[0]}' and '{table[y].iloc[0]}'): write plain or decimal numbers."
         )
-        for name in (x, y)
-    ]
-    return points_frame(table, numbers[0], numbers[1], crs)
-
-
-def read_table(path: Path | str) -> pd.DataFrame:
-    """
-    Read a delimited table as text; the delimiter is found, UTF-8 or Windows-1251 assumed.
-
-    Raises
-    ------
-    LayerError
-        If there is no table in the file.
-    """
-    path = require_file(path)
-    data = path.read_bytes()
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        text = data.decode("cp1251", errors="replace")
-    try:
-        delimiter = csv.Sniffer().sniff(text[:10_000], delimiters=",;\t|").delimiter
-    except csv.Error:
-        delimiter = ","
-    try:
-        return pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise LayerError(f"{path} is not a table ({one_line(error)}): export it as CSV.") from error
+    return points_frame(table, xs, ys, crs)
 
 
 def layer_classes(path: Path | str, attribute: str, *, layer: str | None = None) -> dict[int, str]:
@@ -281,18 +296,17 @@ def layer_classes(path: Path | str, attribute: str, *, layer: str | None = None)
     LayerError
         If there is no such attribute.
     """
-    path = require_file(path)
-    _require_vector(path)
+    path = require_file(path).absolute()
+    info = _describe(path, layer)
+    if attribute not in info["fields"]:
+        raise LayerError(
+            f"{path} has no attribute '{attribute}'; it has: {', '.join(info['fields'])}."
+        )
     try:
-        info = pyogrio.read_info(path, layer=layer)
-        if attribute not in info["fields"]:
-            raise LayerError(
-                f"{path} has no attribute '{attribute}'; it has: {', '.join(info['fields'])}."
-            )
         table = pyogrio.read_dataframe(path, layer=layer, columns=[attribute], read_geometry=False)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise LayerError(f"{path} cannot be read ({one_line(error)}).") from error
-    names = sorted({str(v) for v in table[attribute].dropna() if str(v).strip()})
+    except _VECTOR_ERRORS as error:
+        raise _unreadable(path, error) from error
+    names = sorted({_class_name(v) for v in table[attribute]} - {""})
     return dict(enumerate(names, start=1))
 
 
@@ -323,7 +337,10 @@ def write_vector(table: gpd.GeoDataFrame, path: Path | str, *, layer: str | None
         If the folder cannot be written.
     """
     with atomic_path(path) as temporary:
-        pyogrio.write_dataframe(table, temporary, layer=layer or Path(path).stem, driver="GPKG")
+        try:
+            pyogrio.write_dataframe(table, temporary, layer=layer or Path(path).stem, driver="GPKG")
+        except (*_VECTOR_ERRORS, NotImplementedError, ValueError) as error:
+            raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error
 
 
 def to_crs(table: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
@@ -331,7 +348,7 @@ def to_crs(table: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
     if table.crs is None or same_crs(CRS(table.crs), crs):
         return table.set_crs(crs, allow_override=True)
     moved = table.to_crs(crs)
-    if not np.isfinite(moved.geometry.bounds.to_numpy()).all():
+    if not np.isfinite(moved[_located(table)].geometry.bounds.to_numpy()).all():
         raise GridError(
             f"Features in {crs_name(CRS(table.crs))} cannot be brought to {crs_name(crs)}: "
             "check which coordinate system they are in."
@@ -340,8 +357,22 @@ def to_crs(table: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
 
 
 def area_mask(geometry: BaseGeometry, grid: Grid, window: Window) -> NDArray[np.bool_]:
-    """Which cells of a window have their centre inside a geometry in the grid's system."""
-    inside: NDArray[np.bool_] = burn([geometry], grid.crop(window)).astype(bool)
+    """
+    Which cells of a window have their centre inside a geometry in the grid's system.
+
+    Cells are taken by whole lattice blocks, so that the answer for a cell whose centre
+    lies on the edge does not depend on the window.
+    """
+    inside = np.zeros((window.height, window.width), bool)
+    shapely.prepare(geometry)
+    for block in window.lattice_blocks():
+        part = block.intersect(window)
+        near = grid.crop(block)
+        square = shapely.box(*near.bounds)
+        if geometry.contains_properly(square):
+            inside[part.within(window)] = True
+        elif geometry.intersects(square):
+            inside[part.within(window)] = burn([geometry], near)[part.within(block)] == 1
     return inside
 
 
@@ -378,8 +409,23 @@ def _bounds_in(
         west, south, east, north = transformer.transform_bounds(
             west, south, east, north, densify_pts=21
         )
-    pad_x, pad_y = 0.01 * (east - west), 0.01 * (north - south)
-    return west - pad_x, south - pad_y, east + pad_x, north + pad_y
+    pad = 0.01 * max(east - west, north - south)
+    return west - pad, south - pad, east + pad, north + pad
+
+
+def _describe(path: Path, layer: str | None) -> dict[str, Any]:
+    """What a vector file says of itself, if it holds the data themselves."""
+    _require_vector(path)
+    try:
+        info: dict[str, Any] = pyogrio.read_info(path, layer=layer)
+    except (*_VECTOR_ERRORS, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if info["driver"] not in _DRIVERS:
+        raise LayerError(
+            f"{path} opens as {info['driver']}, which its name does not say: "
+            "export the data themselves."
+        )
+    return info
 
 
 def _require_vector(path: Path) -> None:
@@ -389,11 +435,38 @@ def _require_vector(path: Path) -> None:
         raise LayerError(
             f"{path} is not known as vector data; known are {', '.join(VECTOR_SUFFIXES)}."
         )
-    if suffix not in _XML_SUFFIXES and path.is_file():
-        with path.open("rb") as file:
-            start = file.read(512).lstrip(b"\xef\xbb\xbf \r\n\t")
-        if start.startswith(b"<"):
-            raise LayerError(
-                f"{path} is not what its name says (it starts like an XML description): "
-                "export the data themselves."
-            )
+    if not path.is_file():
+        raise LayerError(f"{path} is a folder, but a file with vector data was expected.")
+    with path.open("rb") as file:
+        header = file.read(_HEADER).lower()
+    start = header.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n\t")
+    wanted = tuple(s.lower() for s in _STARTS[suffix])
+    if not start.startswith(wanted) or _DESCRIPTION.search(header):
+        raise LayerError(
+            f"{path} is not what its name says: a {suffix} file starts otherwise, and does not "
+            "describe other files. Export the data themselves."
+        )
+
+
+def _located(table: gpd.GeoDataFrame) -> NDArray[np.bool_]:
+    """Which features have a geometry that is not empty."""
+    geometries = table.geometry.values
+    found: NDArray[np.bool_] = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    return found
+
+
+def _unreadable(path: Path, error: BaseException) -> LayerError:
+    return LayerError(
+        f"{path} cannot be read as vector data ({one_line(error)}): "
+        "check the file, its layer and condition."
+    )
+
+
+def _class_name(value: Any) -> str:
+    """An attribute's value as text; empty for none."""
+    if value is None or value != value:
+        return ""
+    # Whole numbers come as floats wherever a neighbour has none.
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()

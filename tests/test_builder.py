@@ -2,14 +2,14 @@
 
 import json
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-import naive
 
-from prospect.errors import GridError, ModelError, RecipeError
 from prospect import grid
+from prospect.errors import GridError, ModelError, RecipeError
 from prospect.features import FeatureBuilder, builder, focal
 from prospect.features.builder import tiles
 from prospect.grid import Window
@@ -22,8 +22,14 @@ RECIPE = [
     {"name": "std", "operation": "focal_std", "of": "field", "radius": 300},
     {"name": "gradient", "operation": "horizontal_gradient", "of": "field"},
     {"name": "gradient_mean", "operation": "focal_mean", "of": "gradient", "radius": 200},
-    {"name": "near", "operation": "proximity_to_classes", "of": "rock", "classes": ["granite"],
-     "scale": 300, "cap": 900},
+    {
+        "name": "near",
+        "operation": "proximity_to_classes",
+        "of": "rock",
+        "classes": ["granite"],
+        "scale": 300,
+        "cap": 900,
+    },
     {"name": "class", "operation": "one_hot", "of": "rock"},
 ]
 
@@ -63,9 +69,13 @@ def test_statistics_are_learnt_from_the_whole_stack(stack):
     assert features.sel(feature="gradient")["units"].item() == "/m"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
-    row=st.integers(0, 89), col=st.integers(0, 69), height=st.integers(1, 90),
+    row=st.integers(0, 89),
+    col=st.integers(0, 69),
+    height=st.integers(1, 90),
     width=st.integers(1, 70),
 )
 def test_any_window_equals_the_whole_to_the_bit(built_whole, row, col, height, width):
@@ -108,8 +118,13 @@ def test_large_stacks_are_sampled_on_a_subgrid(stack, monkeypatch):
 def test_nothing_beyond_the_grid_counts(stack):
     # Distances are defined there, but a mean of them must not see it.
     rows = [
-        {"name": "d", "operation": "distance_to_classes", "of": "rock", "classes": ["granite"],
-         "cap": 500},
+        {
+            "name": "d",
+            "operation": "distance_to_classes",
+            "of": "rock",
+            "classes": ["granite"],
+            "cap": 500,
+        },
         {"name": "m", "operation": "focal_mean", "of": "d", "radius": 300, "min_valid": 0.1},
     ]
     built = FeatureBuilder(rows).fit(stack).transform(stack)
@@ -166,9 +181,17 @@ def test_units_are_converted(stack):
 @pytest.mark.parametrize(
     ("rows", "error", "sentence"),
     [
-        ([{"name": "z", "operation": "robust_z", "of": "gravity"}], RecipeError, "none of the roles"),
+        (
+            [{"name": "z", "operation": "robust_z", "of": "gravity"}],
+            RecipeError,
+            "none of the roles",
+        ),
         ([{"name": "z", "operation": "robust_z", "of": "rock"}], RecipeError, "takes a continuous"),
-        ([{"name": "o", "operation": "one_hot", "of": "field"}], RecipeError, "takes a categorical"),
+        (
+            [{"name": "o", "operation": "one_hot", "of": "field"}],
+            RecipeError,
+            "takes a categorical",
+        ),
         (
             [
                 {"name": "o", "operation": "one_hot", "of": "rock"},

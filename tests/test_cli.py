@@ -104,8 +104,21 @@ def test_the_whole_way(region_folder, world, tmp_path):
     assert "Grid: 80 × 100 cells of 1000 m, EPSG:32642" in said
     model = tmp_path / "gold.prospect"
     said = run(
-        "train", project, "-c", "gold", "--occurrences", region_folder / "occurrences.csv",
-        "--crs", "EPSG:32642", "-o", model, "--workers", 2, "--without", "cover", "-q",
+        "train",
+        project,
+        "-c",
+        "gold",
+        "--occurrences",
+        region_folder / "occurrences.csv",
+        "--crs",
+        "EPSG:32642",
+        "-o",
+        model,
+        "--workers",
+        2,
+        "--without",
+        "cover",
+        "-q",
     )
     assert "10 km block folds: AUC" in said
     output = tmp_path / "карта.tif"
@@ -135,8 +148,15 @@ def test_a_renamed_layer_is_refused_and_mapped(trained, rasters, vectors, tmp_pa
     out = tmp_path / "out"
     out.mkdir()
     common = [*vectors, "-o", out / "m.tif", "-q"]
-    refused("score", trained, renamed, *rest, *common, leaves=out,
-            sentence="needs the layer 'magnetics' (role magnetics.tmi)")
+    refused(
+        "score",
+        trained,
+        renamed,
+        *rest,
+        *common,
+        leaves=out,
+        sentence="needs the layer 'magnetics' (role magnetics.tmi)",
+    )
     run("score", trained, renamed, *rest, *common, "--map", f"magnetics={renamed}")
     assert (out / "m.tif").exists()
 
@@ -162,8 +182,15 @@ def test_cells_of_another_size_are_refused(trained, region_folder, tmp_path):
     (project / "prospect.toml").write_text(
         text.replace('path = "', f'path = "{region_folder.as_posix()}/'), "utf-8"
     )
-    refused("score", trained, project, "-o", tmp_path / "m.tif", "-q",
-            sentence="Cells of 1000 × 1000 were expected")
+    refused(
+        "score",
+        trained,
+        project,
+        "-o",
+        tmp_path / "m.tif",
+        "-q",
+        sentence="Cells of 1000 × 1000 were expected",
+    )
 
 
 @pytest.fixture
@@ -213,23 +240,40 @@ def test_occurrences_that_cannot_be_used_are_refused(region_folder, tmp_path):
     few = tmp_path / "three.csv"
     few.write_text("\n".join([full[0], *gold]))
     refused(*train, "--occurrences", few, *crs, sentence="deposits of gold lie on usable ground")
-    refused("train", region_folder, "-c", "unobtainium", "-q", sentence="no commodity 'unobtainium'")
+    refused(
+        "train", region_folder, "-c", "unobtainium", "-q", sentence="no commodity 'unobtainium'"
+    )
     assert not (tmp_path / "m.prospect").exists()
 
 
 @pytest.mark.real
-def test_hostile_files_are_refused(shared_data, tmp_path):
-    for path in sorted((shared_data / "hostile_tiff").glob("*.tif")):
+def test_hostile_files_are_refused(real_data, tmp_path):
+    for path in sorted((real_data / "hostile_tiff").glob("*.tif")):
         refused("inspect", path, "-q", sentence=path.name)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(trained, region_folder, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    refused("score", trained, region_folder, "-o", blocked / "m.tif", "-q",
-            sentence="There is no folder")
-    refused("train", region_folder, "-c", "gold", "-o", blocked / "m.prospect", "-q",
-            sentence="There is no folder")
+    refused(
+        "score",
+        trained,
+        region_folder,
+        "-o",
+        blocked / "m.tif",
+        "-q",
+        sentence="There is no folder",
+    )
+    refused(
+        "train",
+        region_folder,
+        "-c",
+        "gold",
+        "-o",
+        blocked / "m.prospect",
+        "-q",
+        sentence="There is no folder",
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are of POSIX systems")
@@ -239,12 +283,25 @@ def test_a_disk_that_fills_leaves_nothing(trained, region_folder, tmp_path):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
         "from prospect.cli import run; run()"
     )
-    command = [sys.executable, "-c", code, "score", trained, region_folder, "-o",
-               tmp_path / "m.tif", "-q"]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "score",
+        trained,
+        region_folder,
+        "-o",
+        tmp_path / "m.tif",
+        "-q",
+    ]
     # Compiled kernels are files too, so they are not to be written under the limit.
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     result = subprocess.run(
-        [str(c) for c in command], capture_output=True, text=True, check=False, timeout=300,
+        [str(c) for c in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
         env=environment,
     )
     assert result.returncode == 1, result.stderr
@@ -274,8 +331,19 @@ def test_ctrl_c_leaves_nothing_broken(trained, region_folder, tmp_path):
         "s.score_tile = slow\n"
         "from prospect.cli import run; run()"
     )
-    command = [sys.executable, "-c", code, "score", trained, region_folder, "-o",
-               tmp_path / "m.tif", "-q", "--engine", "serial"]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "score",
+        trained,
+        region_folder,
+        "-o",
+        tmp_path / "m.tif",
+        "-q",
+        "--engine",
+        "serial",
+    ]
     process = subprocess.Popen(
         [str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -79,10 +79,14 @@ def test_ones_own_file_works(tmp_path):
         ("format = 2", "format 2"),
         ("format = 1", "needs rows"),
         ("not toml", "cannot be read"),
-        ('format = 1\ncolour = "red"\n[[feature]]\nname="a"\noperation="value"\nof="b"',
-         "unknown key 'colour'"),
-        ('format = 1\nwords = "gold"\n[[feature]]\nname="a"\noperation="value"\nof="b"',
-         "words is a list"),
+        (
+            'format = 1\ncolour = "red"\n[[feature]]\nname="a"\noperation="value"\nof="b"',
+            "unknown key 'colour'",
+        ),
+        (
+            'format = 1\nwords = "gold"\n[[feature]]\nname="a"\noperation="value"\nof="b"',
+            "words is a list",
+        ),
         ('format = 1\n[[feature]]\nname="a"\noperation="vlaue"\nof="b"', "did you mean value"),
     ],
 )

@@ -57,7 +57,11 @@ def test_seeds_give_other_folds_and_the_same_seed_the_same(samples):
 def test_it_is_a_splitter_of_scikit_learn(samples):
     where, y = samples
     scores = cross_val_score(
-        LogisticRegression(), where / 1e5, y, groups=where, cv=BlockFolds(20_000, 4),
+        LogisticRegression(),
+        where / 1e5,
+        y,
+        groups=where,
+        cv=BlockFolds(20_000, 4),
         scoring="roc_auc",
     )
     assert scores.shape == (4,)

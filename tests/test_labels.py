@@ -77,8 +77,9 @@ def test_csv_with_named_columns(tmp_path):
     assert labels.deposits == 1
     assert list(labels.barren_col) == [40]
     with pytest.raises(LabelError, match="has no column 'metal'"):
-        read_labels(OccurrenceSpec(path, commodity="metal", crs="EPSG:32642", x="E", y="N"), GOLD,
-                    GRID)
+        read_labels(
+            OccurrenceSpec(path, commodity="metal", crs="EPSG:32642", x="E", y="N"), GOLD, GRID
+        )
 
 
 def test_no_occurrence_inside_says_where_they_lie():

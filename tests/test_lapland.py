@@ -17,8 +17,8 @@ pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
-def lapland(shared_data):
-    return shared_data / "lapland_gold"
+def lapland(real_data):
+    return real_data / "lapland_gold"
 
 
 def test_layers_are_guessed_and_doubts_are_told(lapland):
@@ -59,12 +59,25 @@ def test_the_whole_chain_in_time_and_memory(lapland, tmp_path):
     start = time.monotonic()
     command("init", lapland / "rasters", "-o", tmp_path / "lapland", "-q")
     command(
-        "train", tmp_path / "lapland", "-c", "gold", "--occurrences",
-        lapland / "vectors" / "Orogenic_Au.shp", "-o", tmp_path / "gold.prospect", "-q",
+        "train",
+        tmp_path / "lapland",
+        "-c",
+        "gold",
+        "--occurrences",
+        lapland / "vectors" / "Orogenic_Au.shp",
+        "-o",
+        tmp_path / "gold.prospect",
+        "-q",
     )
     command(
-        "score", tmp_path / "gold.prospect", *(lapland / "rasters").glob("*.tif"), "-o",
-        tmp_path / "gold.tif", "--workers", 2, "-q",
+        "score",
+        tmp_path / "gold.prospect",
+        *(lapland / "rasters").glob("*.tif"),
+        "-o",
+        tmp_path / "gold.tif",
+        "--workers",
+        2,
+        "-q",
     )
     seconds = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20

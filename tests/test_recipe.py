@@ -16,8 +16,16 @@ def stack_of(make_stack, **roles):
 
 def test_a_row_goes_to_a_table_and_back():
     row = FeatureSpec.from_table(
-        {"name": "n", "operation": "focal_mean", "of": ["a"], "radius": 500, "sign": "+",
-         "system": "trap", "source": "Someone (1999)", "keep": False}
+        {
+            "name": "n",
+            "operation": "focal_mean",
+            "of": ["a"],
+            "radius": 500,
+            "sign": "+",
+            "system": "trap",
+            "source": "Someone (1999)",
+            "keep": False,
+        }
     )
     assert FeatureSpec.from_table(row.to_table()) == row
 

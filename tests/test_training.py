@@ -21,7 +21,11 @@ SMALL = {"background": 400, "workers": 2}
 def test_a_model_carries_its_evidence_of_quality(gold_model):
     measures = gold_model.measures
     assert set(measures["measure"]) == {
-        "auc", "capture_1%", "capture_2%", "capture_5%", "capture_10%"
+        "auc",
+        "capture_1%",
+        "capture_2%",
+        "capture_5%",
+        "capture_10%",
     }
     assert list(dict.fromkeys(measures["folds"])) == ["10 km block folds", "random folds (flatter)"]
     samples = gold_model.samples
@@ -44,7 +48,11 @@ def test_random_folds_flatter_here(gold_model):
 
 def test_training_repeats_to_the_bit(world, small_forest, gold_model):
     again = train(
-        open_stack(world), world.occurrences, "gold", estimator=small_forest, background=500,
+        open_stack(world),
+        world.occurrences,
+        "gold",
+        estimator=small_forest,
+        background=500,
         workers=1,
     )
     for name, values in gold_model.samples.items():
@@ -73,8 +81,9 @@ def test_permuted_labels_teach_nothing(gold_model, world):
 
 
 def test_area_and_permissive_ground_restrict_everything(world, region, small_forest, tmp_path):
-    from prospect.vector import frame, write_vector
     from shapely import box
+
+    from prospect.vector import frame, write_vector
 
     west, south, east, north = region.grid.bounds
     half = box(west, south, (west + east) / 2, north)

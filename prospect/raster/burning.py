@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from rasterio.features import rasterize, shapes
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from prospect.grid import Grid
-from prospect.raster.opening import quietly, safe_environment
+from prospect.raster.memory import readable, writable
+from prospect.raster.opening import safe_environment
 
 
 def burn(
@@ -45,17 +47,12 @@ def burn(
     """
     codes = [1] * len(geometries) if values is None else list(values)
     pairs = [(g, v) for g, v in zip(geometries, codes, strict=True) if g and not g.is_empty]
+    blank = np.full(grid.shape, fill, np.int32)
     if not pairs:
-        return np.full(grid.shape, fill, np.int32)
-    with safe_environment(), quietly():
-        burnt: NDArray[np.int32] = rasterize(
-            pairs,
-            out_shape=grid.shape,
-            fill=fill,
-            transform=grid.transform,
-            all_touched=all_touched,
-            dtype="int32",
-        )
+        return blank
+    with safe_environment(), writable(blank, grid) as dataset:
+        rasterize(pairs, dst_path=dataset, transform=grid.transform, all_touched=all_touched)
+        burnt: NDArray[np.int32] = dataset.read(1)
     return burnt
 
 
@@ -77,6 +74,6 @@ def polygons(
     list of (polygon, code)
         In the grid's coordinate system.
     """
-    with safe_environment(), quietly():
-        found = shapes(np.ascontiguousarray(codes, np.int32), mask=mask, transform=grid.transform)
+    with safe_environment(), readable(np.ascontiguousarray(codes, np.int32), grid) as dataset:
+        found = shapes(rasterio.band(dataset, 1), mask=mask, transform=grid.transform)
         return [(shape(geometry), int(code)) for geometry, code in found]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +15,14 @@ from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
 
 from prospect.errors import GridError, LayerError
-from prospect.grid import Grid
+from prospect.grid import Grid, crs_name
 
 MAX_BLOCK_BYTES = 512 * 2**20
-"""Largest compressed block that is decoded; one block is read at once."""
+"""Largest block that is read; one block is decoded at once."""
 
 MAX_CELLS = 20 * 10**9
 """Largest raster accepted: both countries at 10 m are 4 × 10⁹ cells."""
@@ -34,10 +33,12 @@ MAX_EXPANSION = 20_000
 SMALL = 2**30
 """Decoded size below which the expansion is of no interest."""
 
-HUGE = 3e38
-"""Magnitude from which a float is a gap: surveys write ±3.4e38 without declaring it."""
+HUGE = 1e30
+"""Magnitude from which a float is a gap: ±3.4e38 (ESRI), 1.7e38 (Surfer) and -1e32 (Geosoft) stand
+for gaps in surveys that declare none, and no measurement reaches there."""
 
-GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError)
+# A failure that GDAL says nothing about comes as a SystemError.
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, SystemError)
 
 _SAFE = {
     # Siblings of a file are never looked at: .ovr, .msk and .aux.xml can point anywhere.
@@ -50,7 +51,16 @@ _SAFE = {
 
 _DRIVERS = {"GTiff": "GeoTIFF", "AIG": "ESRI grid"}
 
-_one_at_a_time = threading.Lock()
+
+class _Reader(DatasetReader):  # type: ignore[misc]
+    """
+    A dataset that does not warn when its file has no position: we look, and say so.
+
+    Hiding the warning would change Python's filters, which are not made for threads.
+    """
+
+    def _has_gcps_or_rpcs(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
@@ -95,19 +105,6 @@ class RasterInfo:
     def is_float(self) -> bool:
         """Whether values are stored as floating point."""
         return self.dtype.startswith("float")
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """
-    Without rasterio's warning about data that have no position.
-
-    Rasterio hides that warning by itself in places, and Python's way of hiding warnings
-    is not made for threads; so whatever may warn runs one at a time.
-    """
-    with _one_at_a_time, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
 
 
 @contextmanager
@@ -164,8 +161,8 @@ def _open_as(path: Path, drivers: list[str]) -> Any:
         # Georeferencing comes from the file itself; world files are read by us.
         options = {"GEOREF_SOURCES": "INTERNAL"} if driver == "GTiff" else {}
         try:
-            with quietly():
-                return rasterio.open(path, driver=driver, **options)
+            # An absolute path, so that no name reads as one of GDAL's prefixes.
+            return _Reader(os.fspath(path.absolute()), driver=driver, sharing=False, **options)
         except GDAL_ERRORS as error:
             failure = error
         except (CRSError, ValueError, OverflowError, MemoryError) as error:
@@ -227,25 +224,47 @@ def read_info(
             grid = Grid(crs, transform, dataset.shape)
         except GridError as error:
             raise GridError(f"{path}: {error}") from error
-        if grid.crs.is_geographic and grid.bounds[2] > 180 + 1e-6:
-            raise GridError(
-                f"{path} crosses the antimeridian (its east edge is {grid.bounds[2]:g}°): "
-                "cut it there, or warp it to a projection."
-            )
+        _require_degrees(path, grid)
         nodata = dataset.nodatavals[band - 1]
+        scale, offset = float(dataset.scales[band - 1]), float(dataset.offsets[band - 1])
+        if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
+            raise LayerError(
+                f"{path} says that its values are to be scaled by {scale:g} and moved by "
+                f"{offset:g}, which leaves nothing of them: set scale 1 and offset 0, or export "
+                "it again."
+            )
         return RasterInfo(
             path=path,
             band=band,
             grid=grid,
             dtype=dtype,
             nodata=None if nodata is None else float(nodata),
-            scale=float(dataset.scales[band - 1]),
-            offset=float(dataset.offsets[band - 1]),
+            scale=scale,
+            offset=offset,
             unit=dataset.units[band - 1] or "",
             description=dataset.descriptions[band - 1] or "",
             bands=int(dataset.count),
             driver=str(dataset.driver),
             notes=tuple(notes),
+        )
+
+
+def _require_degrees(path: Path, grid: Grid) -> None:
+    """Refuse a geographic grid off the globe, or across the line where longitudes jump."""
+    if not grid.crs.is_geographic:
+        return
+    west, south, east, north = grid.bounds
+    # World grids with cells centred on the edges reach half a cell too far.
+    dx, dy = grid.transform.a, -grid.transform.e
+    if north > 90 + dy or south < -90 - dy or east > 540 or west < -360:
+        raise GridError(
+            f"{path} is said to be in degrees ({crs_name(grid.crs)}), but spans x from {west:g} to "
+            f"{east:g} and y from {south:g} to {north:g}: assign its true coordinate system."
+        )
+    if east > 180 + dx or west < -180 - dx:
+        raise GridError(
+            f"{path} crosses the antimeridian (it spans {west:g}° to {east:g}°): "
+            "cut it there, or warp it to a projection."
         )
 
 
@@ -270,7 +289,7 @@ def _require_sane(path: Path, dataset: Any) -> None:
             f"{path} claims {rows} × {cols} cells in {dataset.count} bands, more than the "
             f"{MAX_CELLS:.0e} that are accepted: cut it into sheets."
         )
-    if dataset.compression is not None and block > MAX_BLOCK_BYTES:
+    if block > MAX_BLOCK_BYTES:
         raise LayerError(
             f"{path} stores blocks of {block / 2**20:.0f} MB, more than the "
             f"{MAX_BLOCK_BYTES // 2**20} MB that are accepted: rewrite it tiled, for example with "

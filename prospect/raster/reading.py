@@ -9,12 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
-from rasterio.enums import Resampling
-from rasterio.warp import reproject
+from rasterio.enums import MaskFlags, Resampling
+from rasterio.vrt import WarpedVRT
 
 from prospect.errors import GridError, LayerError
-from prospect.grid import Grid, Window, crs_name, same_crs
-from prospect.raster.opening import GDAL_ERRORS, HUGE, RasterInfo, one_line, quietly, safe_open
+from prospect.grid import SAME_CELL, Grid, Window, crs_name, same_crs
+from prospect.raster.memory import placed, readable
+from prospect.raster.opening import GDAL_ERRORS, HUGE, RasterInfo, one_line, safe_open
 
 Method = Literal["same", "nearest", "bilinear", "average", "mode"]
 
@@ -97,30 +98,39 @@ class Alignment:
         if window.height == 0 or window.width == 0:
             return np.full(shape, gap, np.int32 if self.categorical else np.float32)
         cells = _read_cells(dataset, self.info, window, self.categorical)
-        out = np.full(shape, gap, cells.dtype)
-        part = source.crop(window)
-        scale_x, scale_y = source_cells_per_cell(source, self.grid)
+        # A wider kernel keeps fine detail from aliasing, but shifts a slope by up to a tenth of
+        # a cell where the ratio is no whole number: below the limit it is plain interpolation.
+        scale_x, scale_y = (
+            ratio if ratio >= AVERAGE_FROM else 1.0
+            for ratio in source_cells_per_cell(source, self.grid)
+        )
+        if same_crs(source.crs, target.crs):
+            # One system needs no transformation, whatever its name says.
+            target = Grid(source.crs, target.transform, target.shape)
         try:
-            with quietly():
-                reproject(
-                    cells,
-                    out,
-                    src_transform=part.transform,
-                    src_crs=source.crs.to_wkt(),
+            with (
+                readable(cells, source.crop(window), nodata=gap) as given,
+                WarpedVRT(
+                    given,
+                    crs=target.crs.to_wkt(),
+                    transform=placed(target),
+                    height=target.rows,
+                    width=target.cols,
                     src_nodata=gap,
-                    dst_transform=target.transform,
-                    # One system needs no transformation, whatever its name says.
-                    dst_crs=(source if same_crs(source.crs, target.crs) else target).crs.to_wkt(),
-                    dst_nodata=gap,
+                    nodata=gap,
                     resampling=Resampling[self.method],
                     num_threads=1,
-                    tolerance=1e-6,
+                    # GDAL's own tolerance would put cells an eighth of a cell away.
+                    tolerance=SAME_CELL,
                     XSCALE=1 / scale_x,
                     YSCALE=1 / scale_y,
-                )
+                ) as warped,
+            ):
+                out: NDArray[Any] = warped.read(1)
         except GDAL_ERRORS as error:
             raise LayerError(
-                f"{self.info.path} cannot be brought onto the grid ({one_line(error)})."
+                f"{self.info.path} cannot be brought onto the grid ({one_line(error)}): "
+                "warp it yourself, for example with gdalwarp."
             ) from error
         return out
 
@@ -235,47 +245,68 @@ def _source_window(source: Grid, target: Grid, margin: int = _MARGIN) -> Window:
 def _read_cells(dataset: Any, info: RasterInfo, window: Window, categorical: bool) -> NDArray[Any]:
     """The cells of a window of the file: nodata codes end here."""
     rows, cols = window.slices
-    out: NDArray[Any]
+    place = (_pair(rows), _pair(cols))
     try:
-        cells = dataset.read(info.band, window=(_pair(rows), _pair(cols)), masked=True)
+        values = dataset.read(info.band, window=place)
+        gaps = _gaps(dataset, info, place, values)
     except (*GDAL_ERRORS, MemoryError) as error:
         raise LayerError(
             f"{info.path} cannot be read at rows {rows.start}–{rows.stop} ({one_line(error)}): "
             "it is damaged or incomplete; copy it again."
         ) from error
-    gaps = np.ma.getmaskarray(cells)
-    values = cells.data
-    if info.is_float:
-        gaps = gaps | np.isnan(values) | (np.abs(values) >= HUGE) & np.isfinite(values)
-    if categorical:
-        return _as_classes(info, values, gaps)
-    if info.scale != 1.0 or info.offset != 0.0:
+    # Gaps go first: the numbers that mark them may not fit once scaled or rounded.
+    values = np.where(gaps, values.dtype.type(0), values)
+    if not categorical and (info.scale != 1.0 or info.offset != 0.0):
         values = values.astype(np.float64) * info.scale + info.offset
-    out = values.astype(np.float32)
-    out[gaps] = np.nan
-    if np.isinf(out).any():
+    if np.abs(values).max(initial=0) >= HUGE:
         raise LayerError(
             f"{info.path} holds infinite values, which no measurement has: "
             "set them to nodata and export it again."
         )
+    if categorical:
+        return _as_classes(info, values, gaps)
+    out: NDArray[Any] = values.astype(np.float32)
+    out[gaps] = np.nan
     return out
+
+
+def _gaps(dataset: Any, info: RasterInfo, place: Any, values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a window has no value: by the file's mask, the nodata code, NaN or sheer size."""
+    flags = dataset.mask_flag_enums[info.band - 1]
+    declared = dataset.nodatavals[info.band - 1]
+    by_code = MaskFlags.nodata in flags
+    if MaskFlags.all_valid in flags or (by_code and not _same_code(declared, info.nodata)):
+        gaps = np.zeros(values.shape, bool)
+    else:
+        gaps = dataset.read_masks(info.band, window=place) == 0
+    if info.is_float:
+        with np.errstate(over="ignore"):
+            code = values.dtype.type(math.nan if info.nodata is None else info.nodata)
+        gaps |= (values == code) | np.isnan(values)
+        gaps |= (np.abs(values) >= HUGE) & np.isfinite(values)
+    elif info.nodata is not None and float(info.nodata).is_integer():
+        gaps |= values == int(info.nodata)
+    return gaps
+
+
+def _same_code(a: float | None, b: float | None) -> bool:
+    return a == b or (a is not None and b is not None and math.isnan(a) and math.isnan(b))
 
 
 def _as_classes(info: RasterInfo, values: NDArray[Any], gaps: NDArray[np.bool_]) -> NDArray[Any]:
     """Class codes as int32; a code below zero cannot be told from a gap and is refused."""
-    filled = np.where(gaps, 0, values)
-    codes = filled.astype(np.int64) if not info.is_float else np.rint(filled).astype(np.int64)
-    if info.is_float and not np.array_equal(codes, filled):
+    if info.is_float and not np.array_equal(np.rint(values), values):
         raise LayerError(
             f"{info.path} is taken as classes, but holds fractions: "
             "set kind = 'continuous' in prospect.toml."
         )
-    if codes.size and (codes.min() < 0 or codes.max() > np.iinfo(np.int32).max):
+    low, high = values.min(initial=0), values.max(initial=0)
+    if low < 0 or high > np.iinfo(np.int32).max:
         raise LayerError(
-            f"{info.path} has class codes from {codes.min()} to {codes.max()}, but codes from 0 "
+            f"{info.path} has class codes from {low:.0f} to {high:.0f}, but codes from 0 "
             "to 2147483647 were expected: recode it."
         )
-    out = codes.astype(np.int32)
+    out = values.astype(np.int32)
     out[gaps] = NO_CLASS
     return out
 

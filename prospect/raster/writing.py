@@ -18,7 +18,7 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 
-from prospect.errors import OutputError
+from prospect.errors import LayerError, OutputError
 from prospect.grid import LATTICE, Grid, Window
 from prospect.raster.opening import GDAL_ERRORS, one_line, safe_environment, safe_open
 
@@ -187,6 +187,7 @@ class CogWriter:
                 f"{folder} has {free / 1e6:.0f} MB free: free some space or write elsewhere."
             )
         self._work = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=folder))
+        self._missing = self.grid.rows * self.grid.cols
         try:
             self._raw: IO[bytes] = (self._work / "bands.raw").open("wb+")
             self._raw.truncate(size)
@@ -197,8 +198,15 @@ class CogWriter:
         return self
 
     def write(self, window: Window, tiles: NDArray[np.float32]) -> None:
-        """Put the cells of a window, of shape (band, y, x), in their place."""
+        """Put the cells of a window, of shape (band, y, x), in their place, once each."""
         tiles = np.ascontiguousarray(tiles, "<f4")
+        wanted = (len(self.bands), window.height, window.width)
+        if tiles.shape != wanted or window.intersect(self.grid.window) != window:
+            raise OutputError(
+                f"Cells of shape {wanted} inside the grid were expected for {self.path.name}, but "
+                f"{tiles.shape} came for {window}."
+            )
+        self._missing -= window.height * window.width
         try:
             for band in range(len(self.bands)):
                 for i in range(window.height):
@@ -230,6 +238,11 @@ class CogWriter:
             yield Window(row, 0, height, width), cells.reshape(height, width)
 
     def _finish(self) -> None:
+        if self._missing > 0:
+            raise OutputError(
+                f"{self.path} is not written, because {self._missing} of its cells never came: "
+                "write every window of the grid."
+            )
         temporary = self._work / self.path.name
         try:
             self._raw.flush()
@@ -251,12 +264,19 @@ class CogWriter:
             self._verify(temporary)
             sync(temporary)
             temporary.replace(self.path)
-        except GDAL_ERRORS as error:
+        except (*GDAL_ERRORS, LayerError) as error:
             raise self._failed(error) from error
 
     def _verify(self, written: Path) -> None:
         """Compare what was written with what was meant, to the bit."""
         with safe_open(written) as dataset:
+            # Coordinate systems are not compared: GeoTIFF renames those without a code.
+            place = dataset.transform, dataset.shape, bool(dataset.crs)
+            if place != (self.grid.transform, self.grid.shape, True):
+                raise OutputError(
+                    f"{self.path} was not written as meant: GeoTIFF cannot hold the place of "
+                    f"{self.grid.describe()}. Use another coordinate system or origin."
+                )
             for band in range(len(self.bands)):
                 for window, cells in self.rows(band):
                     rows, cols = window.slices
@@ -295,20 +315,23 @@ class CogWriter:
 
     def statistics(self, band: int) -> dict[str, str]:
         """Minimum, maximum, mean, deviation and valid share of a band, as GDAL names them."""
-        count, total, squares = 0, 0.0, 0.0
+        count, mean, scatter = 0, 0.0, 0.0
         low, high = np.inf, -np.inf
         for _, cells in self.rows(band):
             valid = cells[cells == cells].astype(np.float64)
             if valid.size:
-                count += valid.size
-                total += float(valid.sum())
-                squares += float((valid * valid).sum())
+                # Chan's update: sums of squares would cancel where the mean is large.
+                step = float(valid.mean()) - mean
+                total = count + valid.size
+                scatter += float(((valid - valid.mean()) ** 2).sum())
+                scatter += step * step * count * valid.size / total
+                mean += step * valid.size / total
+                count = total
                 low, high = min(low, float(valid.min())), max(high, float(valid.max()))
-        share = 100 * count / (self.grid.rows * self.grid.cols)
         if count == 0:
             return {"STATISTICS_VALID_PERCENT": "0"}
-        mean = total / count
-        deviation = max(0.0, squares / count - mean * mean) ** 0.5
+        share = 100 * count / (self.grid.rows * self.grid.cols)
+        deviation = (scatter / count) ** 0.5
         return {
             "STATISTICS_MINIMUM": repr(low),
             "STATISTICS_MAXIMUM": repr(high),
@@ -320,7 +343,11 @@ class CogWriter:
     def _failed(self, error: BaseException) -> OutputError:
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         why = "the disk is full" if full else one_line(error)
-        return OutputError(f"{self.path} cannot be written ({why}): nothing was left there.")
+        if isinstance(error, SystemError):
+            why = "GDAL does not say why; the disk may be full"
+        return OutputError(
+            f"{self.path} cannot be written ({why}): what was there before still is."
+        )
 
     def _abandon(self) -> None:
         raw = getattr(self, "_raw", None)

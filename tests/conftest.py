@@ -1,0 +1,158 @@
+"""What tests share: tiny GeoTIFFs, a small synthetic world, the real data where they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from affine import Affine
+from sklearn.ensemble import ExtraTreesClassifier
+
+from prospect.grid import Grid
+from prospect.model import Model
+from prospect.project import Project, load_project
+from prospect.stack import open_stack
+from prospect.synthetic import Region, make_region, write_region
+from prospect.training import train
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real data beside the checkout."""
+    if not REAL.is_dir():
+        pytest.skip("the real data do not stand beside the checkout (../shared/data)")
+    return REAL
+
+
+@pytest.fixture
+def grid():
+    """40 rows and 50 columns of 100 m in UTM zone 42."""
+    return Grid("EPSG:32642", Affine(100.0, 0.0, 500_000.0, 0.0, -100.0, 4_400_000.0), (40, 50))
+
+
+@pytest.fixture
+def write_tif(tmp_path, grid):
+    """Write a GeoTIFF as others do: anything but what is said comes from the grid."""
+
+    def write(
+        name,
+        values,
+        *,
+        on=grid,
+        crs="of the grid",
+        transform="of the grid",
+        tags=None,
+        scale=None,
+        mask=None,
+        **profile,
+    ):
+        values = np.asarray(values)
+        bands = values if values.ndim == 3 else values[None]
+        options = {"driver": "GTiff", **profile}
+        if crs is not None:
+            options["crs"] = on.crs.to_wkt() if crs == "of the grid" else crs
+        if transform is not None:
+            options["transform"] = on.transform if transform == "of the grid" else transform
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            pytest.warns() if transform is None else rasterio.Env(),
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+            rasterio.open(
+                path,
+                "w",
+                height=bands.shape[1],
+                width=bands.shape[2],
+                count=bands.shape[0],
+                dtype=bands.dtype,
+                **options,
+            ) as dataset,
+        ):
+            dataset.write(bands)
+            if scale is not None:
+                dataset.scales, dataset.offsets = [scale[0]], [scale[1]]
+            if mask is not None:
+                dataset.write_mask(mask)
+            dataset.update_tags(**(tags or {}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def ramp(grid):
+    """A plane over the grid, in its cell centres."""
+    return plane(grid)
+
+
+def plane(grid):
+    """A plane over a grid, in its cell centres, float32."""
+    x, y = np.meshgrid(grid.x - 500_000, grid.y - 4_396_000)
+    return (0.01 * x + 0.03 * y).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def region() -> Region:
+    return make_region(0, shape=(80, 100), cell=1000.0)
+
+
+@pytest.fixture(scope="session")
+def region_folder(region, tmp_path_factory):
+    return write_region(region, tmp_path_factory.mktemp("world") / "region")
+
+
+@pytest.fixture(scope="session")
+def world(region_folder) -> Project:
+    return load_project(region_folder)
+
+
+@pytest.fixture(scope="session")
+def small_forest() -> ExtraTreesClassifier:
+    return ExtraTreesClassifier(30, min_samples_leaf=3, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def gold_model(world, small_forest) -> Model:
+    return train(
+        open_stack(world),
+        world.occurrences,
+        "gold",
+        estimator=small_forest,
+        background=500,
+        workers=2,
+    )
+
+
+@pytest.fixture
+def make_stack():
+    """Arrays as a stack on a projected grid: float layers continuous, int ones classes."""
+
+    def make(cell=(100.0, 100.0), crs="EPSG:32642", attrs=None, **arrays):
+        shape = next(iter(arrays.values())).shape
+        grid = Grid(crs, Affine(cell[1], 0, 600_000, 0, -cell[0], 4_400_000), shape)
+        layers = {}
+        for name, array in arrays.items():
+            kind = "continuous" if array.dtype.kind == "f" else "categorical"
+            layers[name] = (("y", "x"), array, {"role": name, "kind": kind, "units": ""})
+            layers[name][2].update((attrs or {}).get(name, {}))
+        return xr.Dataset(layers, coords=grid.coordinates())
+
+    return make
+
+
+@pytest.fixture
+def field():
+    """A random field with gaps, as float32."""
+
+    def make(shape=(40, 50), gaps=0.1, seed=0):
+        rng = np.random.default_rng(seed)
+        values = rng.normal(size=shape).astype(np.float32)
+        values[rng.random(shape) < gaps] = np.nan
+        return values
+
+    return make

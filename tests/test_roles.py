@@ -1,0 +1,69 @@
+"""Roles, guessed from names."""
+
+import pytest
+
+from prospect.roles import ELEMENTS, family, guess_role, matches
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "unit", "doubtful"),
+    [
+        ("mag_rtp.tif", "magnetics.rtp", "nT", False),
+        ("Magnetic-RTP.TIF", "magnetics.rtp", "nT", False),
+        ("TMI_2019.tif", "magnetics.tmi", "nT", False),
+        ("AeroMag.tif", "magnetics.tmi", "nT", False),
+        ("em_app_res.tif", "electromagnetics.apparent_resistivity", "", False),
+        ("em_real.tif", "electromagnetics.real", "", False),
+        ("bouguer_2010.tif", "gravity.bouguer", "mGal", False),
+        ("DEM.tif", "elevation", "m", False),
+        ("SRTM30.tif", "elevation", "m", False),
+        ("litho200k.tif", "geology.lithology", "", False),
+        ("lithology.tif", "geology.lithology", "", False),
+        ("study_area.tif", "area.study", "", False),
+        ("Sb_ppm.tif", "geochemistry.Sb", "ppm", False),
+        ("Au_ppb.tif", "geochemistry.Au", "ppb", False),
+        ("Fe_pct.tif", "geochemistry.Fe", "%", False),
+        ("till_gc_sb.tif", "geochemistry.Sb", "", True),
+        ("geochemistry_till_gc_as.tif", "geochemistry.As", "", True),
+        ("dst_struct.tif", "distance.struct", "m", True),
+        ("dns_worms.tif", "density.worms", "", True),
+        ("distance_to_granite.tif", "distance.to_granite", "m", True),
+        ("derivatives_litho200klind.tif", "derivative.litho200klind", "", True),
+        ("карта 1.tif", "other.карта_1", "", True),
+        ("123.tif", "other.123", "", True),
+        (".tif", "other.tif", "", True),
+        # Words that only hold a known one are another thing.
+        ("image.tif", "other.image", "", True),
+        ("demand.tif", "other.demand", "", True),
+        ("stream_order_in.tif", "geochemistry.In", "", True),
+        ("drive_in.tif", "other.drive_in", "", True),
+    ],
+)
+def test_roles_from_names(name, role, unit, doubtful):
+    guess = guess_role("some folder/" + name)
+    assert (guess.role, guess.unit, bool(guess.doubts)) == (role, unit, doubtful)
+
+
+@pytest.mark.parametrize("element", sorted(ELEMENTS))
+def test_every_element_alone_and_with_its_unit(element):
+    for name in (element, f"{element.lower()}_ppm", f"till_{element.upper()}_ppb"):
+        assert guess_role(f"{name}.tif").role == f"geochemistry.{element}"
+
+
+def test_families_and_patterns():
+    assert family("geochemistry.Sb") == "geochemistry"
+    assert family("elevation") == "elevation"
+    assert matches("geochemistry.*", "geochemistry.Sb")
+    assert matches("elevation.*", "elevation")
+    assert matches("elevation", "elevation")
+    assert not matches("geochemistry", "geochemistry.Sb")
+    assert not matches("geo.*", "geochemistry.Sb")
+
+
+@pytest.mark.real
+def test_the_layers_of_a_survey(real_data):
+    files = sorted((real_data / "lapland_gold" / "rasters").glob("*.tif"))
+    roles = {path.stem: guess_role(path) for path in files}
+    assert sum(g.role.startswith("geochemistry.") for g in roles.values()) == 18
+    assert sum(g.role.startswith("electromagnetics.") for g in roles.values()) == 3
+    assert not [name for name, g in roles.items() if g.role.startswith("other.")]
