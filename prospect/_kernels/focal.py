@@ -330,6 +330,44 @@ def box_lowest(block: Floats, rows: int, cols: int, sign: int, out: Floats) -> N
 
 
 @kernel
+def clear_few(
+    block: Floats, rows: int, cols: int, fewest: int, planes: Ints, out: NDArray[np.float32]
+) -> None:
+    """Make gaps in the planes where a window holds too few values; whole numbers, so exact."""
+    height, width = out.shape[1], out.shape[2]
+    length = 2 * cols + 1
+    count, held = np.zeros(width + 2 * cols, np.int32), np.empty(width, np.int32)
+    for y in range(2 * rows):
+        tally(block[y], np.int32(1), count)
+    for y in range(height):
+        tally(block[y + 2 * rows], np.int32(1), count)
+        thinnest = count[0]
+        for x in range(count.shape[0]):
+            thinnest = count[x] if count[x] < thinnest else thinnest
+        # Most rows are full enough even if every column of a window were the thinnest.
+        if thinnest * length < fewest:
+            running = np.int32(0)
+            for x in range(length - 1):
+                running += count[x]
+            for x in range(width):
+                running += count[x + length - 1]
+                held[x] = running
+                running -= count[x]
+            for k in planes:
+                line = out[k, y]
+                for x in range(width):
+                    line[x] = line[x] if held[x] >= fewest else np.float32(np.nan)
+        tally(block[y], np.int32(-1), count)
+
+
+@kernel
+def tally(row: Floats, by: np.int32, count: NDArray[np.int32]) -> None:
+    """Count the values of a row in, or out."""
+    for x in range(row.shape[0]):
+        count[x] += by if abs(row[x]) < np.inf else np.int32(0)
+
+
+@kernel
 def lowest_of_runs(bank: Floats, wide: int, length: int, out: Floats) -> None:
     """Lowest of ``length`` neighbours, from runs of doubling length that overlap."""
     this, run = 0, 1

@@ -10,12 +10,13 @@ hold a value; with its default of a quarter a full layer keeps its corners.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from prospect import grid
 from prospect.errors import RecipeError
-from prospect.features.operation import Array, Parameters, operation
+from prospect.features.operation import Array, Asks, Family, Parameters, operation
 from prospect.grid import Cell
 
 STATISTICS = ("mean", "std", "z", "min", "max", "range")
@@ -105,20 +106,34 @@ def moments(
 
 
 def lowest(
-    block: Array, out: Array, cell: Cell, radius: float, min_valid: float, shape: str, sign: int
+    block: Array,
+    out: Array,
+    cell: Cell,
+    radius: float,
+    min_valid: float,
+    shape: str,
+    places: tuple[int, int],
 ) -> None:
-    """Fill ``out`` with the lowest (sign 1) or highest (-1) of the window."""
+    """Fill the planes at ``places`` with the lowest and the highest of the window."""
     from prospect._kernels import focal as kernels
 
-    if shape == "square":
-        kernels.box_lowest(block, *cell.halo(radius), sign, out)
-    else:
-        reach, _ = reach_of(cell, radius, shape)
-        kernels.shaped_lowest(block, reach, cell.halo(radius)[1], sign, out)
+    rows, cols = cell.halo(radius)
+    reach, _ = reach_of(cell, radius, shape)
+    wanted = np.array([place for place in places if place >= 0], np.int64)
+    for place, sign in zip(places, (1, -1), strict=True):
+        if place >= 0 and shape == "square":
+            kernels.box_lowest(block, rows, cols, sign, out[place])
+        elif place >= 0:
+            kernels.shaped_lowest(block, reach, cols, sign, out[place])
     if require_share("min_valid", min_valid) > 0:
-        count = np.empty_like(out)
-        cells = count_valid(block, count, cell, radius, shape)
-        out[count < fewest(cells, min_valid)] = np.nan
+        needed = fewest(size_of(reach), min_valid)
+        if shape == "square":
+            kernels.clear_few(block, rows, cols, needed, wanted, out)
+        else:
+            count = np.empty(out.shape[1:], np.float32)
+            count_valid(block, count, cell, radius, shape)
+            for place in wanted:
+                np.copyto(out[place], np.nan, where=count < needed)
 
 
 def count_valid(block: Array, out: Array, cell: Cell, radius: float, shape: str) -> int:
@@ -130,7 +145,68 @@ def count_valid(block: Array, out: Array, cell: Cell, radius: float, shape: str)
     return cells
 
 
-@operation(halo=window, anchored=True)
+def of_window(parameters: Parameters) -> tuple[float, float, str]:
+    """What rows must agree on to share a window."""
+    shape = str(parameters.get("shape", "square"))
+    return float(parameters["radius"]), float(parameters["min_valid"]), shape
+
+
+def together(
+    block: Array,
+    out: Array,
+    cell: Cell,
+    asked: Sequence[tuple[int, str]],
+    key: tuple[float, float, str],
+) -> None:
+    """Fill planes with statistics of one window, each computed once."""
+    first: dict[str, int] = {}
+    for plane, what in asked:
+        first.setdefault(what, plane)
+    mean, std, z = (first.get(what, -1) for what in ("mean", "std", "z"))
+    position = first.get("position", -1)
+    if position >= 0 and mean < 0:
+        mean = position
+    if max(mean, std, z) >= 0:
+        moments(block, out, cell, *key, (mean, std, z))
+    if position >= 0:
+        rows, cols = cell.halo(key[0])
+        height, width = out.shape[1:]
+        centre = block[rows : rows + height, cols : cols + width]
+        np.subtract(centre, out[mean], out=out[position])
+    low, high, between = (first.get(what, -1) for what in ("min", "max", "range"))
+    if between >= 0 and low >= 0 and high >= 0:
+        lowest(block, out, cell, *key, (low, high))
+        np.subtract(out[high], out[low], out=out[between])
+    elif between >= 0:
+        # The range stands where one of the two was, and the other is kept or made beside.
+        if low >= 0:
+            lowest(block, out, cell, *key, (low, between))
+            np.subtract(out[between], out[low], out=out[between])
+        elif high >= 0:
+            lowest(block, out, cell, *key, (between, high))
+            np.subtract(out[high], out[between], out=out[between])
+        else:
+            other = np.empty_like(out[between])
+            lowest(block, other[None], cell, key[0], 0.0, key[2], (0, -1))
+            lowest(block, out, cell, *key, (-1, between))
+            np.subtract(out[between], other, out=out[between])
+    elif max(low, high) >= 0:
+        lowest(block, out, cell, *key, (low, high))
+    for plane, what in asked:
+        if plane != first[what]:
+            out[plane] = out[first[what]]
+
+
+WINDOW = Family("window", of_window, together)
+"""Rows of one layer, radius, shape and share of valid cells."""
+
+
+def asks(*what: str) -> tuple[Family, Asks]:
+    """A single statistic of a window."""
+    return WINDOW, lambda parameters: what
+
+
+@operation(halo=window, anchored=True, joint=asks("mean"))
 def focal_mean(
     block: Array,
     *,
@@ -165,7 +241,7 @@ def focal_mean(
     moments(block, out[None], cell, radius, min_valid, shape, (0, -1, -1))
 
 
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("std"))
 def focal_std(
     block: Array,
     *,
@@ -199,7 +275,7 @@ def focal_std(
     moments(block, out[None], cell, radius, min_valid, shape, (-1, 0, -1))
 
 
-@operation(halo=window, anchored=True, units="1")
+@operation(halo=window, anchored=True, units="1", joint=asks("z"))
 def local_z(
     block: Array,
     *,
@@ -235,7 +311,7 @@ def local_z(
     moments(block, out[None], cell, radius, min_valid, shape, (-1, -1, 0))
 
 
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("min"))
 def focal_min(
     block: Array,
     *,
@@ -266,10 +342,10 @@ def focal_min(
     DataArray of shape (y, x), float32
         In the layer's unit. NaN in gaps and where the window holds too few values.
     """
-    lowest(block, out, cell, radius, min_valid, shape, 1)
+    lowest(block, out[None], cell, radius, min_valid, shape, (0, -1))
 
 
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("max"))
 def focal_max(
     block: Array,
     *,
@@ -300,10 +376,10 @@ def focal_max(
     DataArray of shape (y, x), float32
         In the layer's unit. NaN in gaps and where the window holds too few values.
     """
-    lowest(block, out, cell, radius, min_valid, shape, -1)
+    lowest(block, out[None], cell, radius, min_valid, shape, (-1, 0))
 
 
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("range"))
 def focal_range(
     block: Array,
     *,
@@ -334,10 +410,7 @@ def focal_range(
     DataArray of shape (y, x), float32
         In the layer's unit. NaN in gaps and where the window holds too few values.
     """
-    low = np.empty_like(out)
-    lowest(block, low, cell, radius, 0.0, shape, 1)
-    lowest(block, out, cell, radius, min_valid, shape, -1)
-    out -= low
+    together(block, out[None], cell, [(0, "range")], (radius, min_valid, shape))
 
 
 @operation(halo=window, anchored=True, units="cells")
@@ -417,7 +490,7 @@ def share_above(
     )
 
 
-@operation(halo=window, anchored=True, columns=some_statistics)
+@operation(halo=window, anchored=True, columns=some_statistics, joint=(WINDOW, some_statistics))
 def focal_statistics(
     block: Array,
     *,
@@ -452,16 +525,4 @@ def focal_statistics(
         One plane an output. NaN in gaps and where the window holds too few values.
     """
     wanted = require_outputs(outputs, STATISTICS)
-    places = [wanted.index(name) if name in wanted else -1 for name in STATISTICS]
-    mean, std, z, low, high, between = places
-    if max(mean, std, z) >= 0:
-        moments(block, out, cell, radius, min_valid, shape, (mean, std, z))
-    for place, sign in ((low, 1), (high, -1)):
-        if place >= 0:
-            lowest(block, out[place], cell, radius, min_valid, shape, sign)
-    if between >= 0 and min(low, high) >= 0:
-        np.subtract(out[high], out[low], out=out[between])
-    elif between >= 0:
-        focal_range.compute(
-            block, out=out[between], cell=cell, radius=radius, min_valid=min_valid, shape=shape
-        )
+    together(block, out, cell, list(enumerate(wanted)), (radius, min_valid, shape))

@@ -9,13 +9,15 @@ among its 3 × 3, and so the grid's outer ring, is a gap.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from prospect import grid
 from prospect.errors import RecipeError
+from prospect.features import focal
 from prospect.features.focal import fewest, require_length, require_outputs
-from prospect.features.operation import Array, Parameters, one_cell, operation
+from prospect.features.operation import Array, Asks, Family, Parameters, one_cell, operation
 from prospect.grid import Cell
 
 OUTPUTS = (
@@ -82,7 +84,39 @@ def derive(
     kernels.surface(block, cell.dy, cell.dx, method == "horn", light, where, out)
 
 
-@operation(halo=one_cell, units="degree")
+def of_surface(parameters: Parameters) -> tuple[str, tuple[float, float]]:
+    """What rows must agree on to share a pass; curvatures and the like agree with the default."""
+    sun = float(parameters.get("azimuth", SUN[0])), float(parameters.get("altitude", SUN[1]))
+    return str(parameters.get("method", METHODS[0])), sun
+
+
+def together(
+    block: Array,
+    out: Array,
+    cell: Cell,
+    asked: Sequence[tuple[int, str]],
+    key: tuple[str, tuple[float, float]],
+) -> None:
+    """Fill planes with derivatives of one surface in one pass."""
+    first: dict[str, int] = {}
+    for plane, what in asked:
+        first.setdefault(what, plane)
+    derive(block, out, cell, first, *key)
+    for plane, what in asked:
+        if plane != first[what]:
+            out[plane] = out[first[what]]
+
+
+SURFACE = Family("surface", of_surface, together)
+"""Rows of one elevation, method of the gradient, and light."""
+
+
+def asks(*what: str) -> tuple[Family, Asks]:
+    """A single derivative."""
+    return SURFACE, lambda parameters: what
+
+
+@operation(halo=one_cell, units="degree", joint=asks("slope"))
 def slope(
     block: Array,
     *,
@@ -116,7 +150,7 @@ def slope(
     derive(block, out[None], cell, {"slope": 0}, method)
 
 
-@operation(halo=one_cell, units="degree")
+@operation(halo=one_cell, units="degree", joint=asks("aspect"))
 def aspect(
     block: Array,
     *,
@@ -150,7 +184,7 @@ def aspect(
     derive(block, out[None], cell, {"aspect": 0}, method)
 
 
-@operation(halo=one_cell, units="1")
+@operation(halo=one_cell, units="1", joint=asks("eastness"))
 def eastness(
     block: Array,
     *,
@@ -184,7 +218,7 @@ def eastness(
     derive(block, out[None], cell, {"eastness": 0}, method)
 
 
-@operation(halo=one_cell, units="1")
+@operation(halo=one_cell, units="1", joint=asks("northness"))
 def northness(
     block: Array,
     *,
@@ -218,7 +252,7 @@ def northness(
     derive(block, out[None], cell, {"northness": 0}, method)
 
 
-@operation(halo=one_cell, units="1/m")
+@operation(halo=one_cell, units="1/m", joint=asks("profile_curvature"))
 def profile_curvature(
     block: Array,
     *,
@@ -248,7 +282,7 @@ def profile_curvature(
     derive(block, out[None], cell, {"profile_curvature": 0})
 
 
-@operation(halo=one_cell, units="1/m")
+@operation(halo=one_cell, units="1/m", joint=asks("plan_curvature"))
 def plan_curvature(
     block: Array,
     *,
@@ -278,7 +312,7 @@ def plan_curvature(
     derive(block, out[None], cell, {"plan_curvature": 0})
 
 
-@operation(halo=one_cell, units="1/m")
+@operation(halo=one_cell, units="1/m", joint=asks("total_curvature"))
 def total_curvature(
     block: Array,
     *,
@@ -308,7 +342,7 @@ def total_curvature(
     derive(block, out[None], cell, {"total_curvature": 0})
 
 
-@operation(halo=one_cell, units="{unit}")
+@operation(halo=one_cell, units="{unit}", joint=asks("ruggedness"))
 def ruggedness(
     block: Array,
     *,
@@ -338,7 +372,7 @@ def ruggedness(
     derive(block, out[None], cell, {"ruggedness": 0})
 
 
-@operation(halo=one_cell, units="{unit}")
+@operation(halo=one_cell, units="{unit}", joint=asks("roughness"))
 def roughness(
     block: Array,
     *,
@@ -368,7 +402,7 @@ def roughness(
     derive(block, out[None], cell, {"roughness": 0})
 
 
-@operation(halo=one_cell, units="1")
+@operation(halo=one_cell, units="1", joint=asks("hillshade"))
 def hillshade(
     block: Array,
     *,
@@ -406,7 +440,7 @@ def hillshade(
     derive(block, out[None], cell, {"hillshade": 0}, method, (azimuth, altitude))
 
 
-@operation(halo=around, anchored=True)
+@operation(halo=around, anchored=True, joint=focal.asks("position"))
 def topographic_position(
     block: Array,
     *,
@@ -499,7 +533,7 @@ def vector_ruggedness(
     out[:] = spread / (1 + np.sqrt(np.maximum(1 - spread, 0)))
 
 
-@operation(halo=one_cell, columns=some_outputs, units="")
+@operation(halo=one_cell, columns=some_outputs, units="", joint=(SURFACE, some_outputs))
 def terrain_derivatives(
     block: Array,
     *,
