@@ -12,7 +12,6 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,9 +21,8 @@ import xarray as xr
 from affine import Affine
 
 from prospect.features import FeatureBuilder
-from prospect.features.builder import tiles
-from prospect.grid import Grid
-from prospect.matching import bind
+from prospect.features.plan import Call
+from prospect.grid import Grid, Window
 
 SIZE = int(os.environ.get("PROSPECT_BENCH_SIZE", "1024"))
 THREADS = 2
@@ -81,14 +79,33 @@ def prepare(size: int) -> tuple[xr.Dataset, FeatureBuilder]:
 
 
 def ours(stack: xr.Dataset, builder: FeatureBuilder, threads: int = THREADS) -> Callable:
-    bindings = bind(builder.layers_, stack)
-    windows = list(tiles(Grid.of(stack).window, 1024))
-    pool = ThreadPoolExecutor(threads)
+    def run() -> None:
+        for _ in builder.tiles(stack, workers=threads):
+            pass
 
-    def one(window) -> None:
-        builder.compute(stack, window, bindings)
+    return run
 
-    return lambda: list(pool.map(one, windows))
+
+def kernel_seconds(stack: xr.Dataset, builder: FeatureBuilder) -> tuple[float, float]:
+    """Seconds that one thread takes for all tiles, and those of them inside operations."""
+    inside = 0.0
+    names = dict[str, float]()
+
+    def watch(call: Call, window: Window, seconds: float) -> None:
+        nonlocal inside
+        inside += seconds
+        name = ", ".join(step.name for step in call.steps)
+        names[name] = names.get(name, 0.0) + seconds
+
+    begin = time.perf_counter()
+    for _ in builder.tiles(stack, watch=watch):
+        pass
+    total = time.perf_counter() - begin
+    cells = stack.sizes["y"] * stack.sizes["x"]
+    if "-v" in sys.argv:
+        for name, seconds in sorted(names.items(), key=lambda item: -item[1]):
+            print(f"{seconds * 1e9 / cells:8.2f} ns/cell  {name}")
+    return total, inside
 
 
 def peer(stack: xr.Dataset, builder: FeatureBuilder, threads: int = THREADS) -> Callable:
@@ -144,8 +161,11 @@ def table(size: int, rounds: int = 3) -> dict[str, float]:
             best[name] = min(best[name], time.perf_counter() - begin)
     work = size * size * len(builder.feature_names)
     ratios = {"threads": best["one thread"] / best["ours"]}
+    total, inside = min(kernel_seconds(stack, builder) for _ in range(2))
+    ratios["kernels"] = total / inside
     print(f"cells x features / second: {work / best['ours'] / 1e6:.0f} million")
     print(f"two threads over one: {ratios['threads']:.2f}")
+    print(f"builder over its kernels, one thread: {ratios['kernels']:.2f}")
     if "peers" in best:
         ratios["peers"] = best["peers"] / best["ours"]
         print(f"peers: {work / best['peers'] / 1e6:.0f} million, ours x{ratios['peers']:.1f}")

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from prospect.errors import GridError, RecipeError
 from prospect.features.operation import Operation, get_operation, is_valid
-from prospect.features.plan import Plan, Step, make_plan, on_lattice
+from prospect.features.plan import Plan, Step, lay_tiles, make_plan, tiles
 from prospect.features.recipe import FeatureSpec, Recipe
-from prospect.features.running import layer_values, run_plan
+from prospect.features.running import Watch, layer_values, run_plan
 from prospect.grid import LATTICE, Cell, Grid, Window
 from prospect.matching import Binding, LayerCard, bind, cards_of
 
@@ -26,9 +26,6 @@ SAMPLE_CELLS = 4_000_000
 """Statistics are exact up to this many cells; beyond, a regular subgrid of them is taken."""
 
 FIT_TILE = 1024
-
-TILE_BYTES = 96 * 2**20
-"""Features of a tile; the other buffers of a tile come to about a third of it."""
 
 
 @dataclass
@@ -155,7 +152,7 @@ class FeatureBuilder:
         return xr.DataArray(values, coords=coords, dims=("feature", "y", "x"), name="features")
 
     def fit_transform(self, stack: xr.Dataset) -> xr.DataArray:
-        """Fit, then build the features of the whole stack."""
+        """Fit, and build the features of the whole."""
         return self.fit(stack).transform(stack)
 
     def get_feature_names_out(self) -> NDArray[np.object_]:
@@ -164,7 +161,7 @@ class FeatureBuilder:
 
     @property
     def feature_names(self) -> list[str]:
-        """Names of the features, in the order of their columns."""
+        """The same, as a list."""
         return [name for step in self.steps_ if step.spec.keep for name in step.columns]
 
     @property
@@ -217,6 +214,7 @@ class FeatureBuilder:
         *,
         tile: int | None = None,
         workers: int = 1,
+        watch: Watch | None = None,
     ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
         """
         Build the features tile by tile, in blocks that are used again.
@@ -234,6 +232,8 @@ class FeatureBuilder:
             high and as wide as memory allows, since rows are read whole.
         workers : int
             Threads; kernels run without the interpreter's lock.
+        watch : callable, optional
+            Told of every call, the window it filled, and the seconds it took.
 
         Yields
         ------
@@ -252,7 +252,7 @@ class FeatureBuilder:
         def one(part: Window, flat: NDArray[np.float32]) -> NDArray[np.float32]:
             shape = (plan.depth, part.height, part.width)
             out = flat[: math.prod(shape)].reshape(shape)
-            return self._fill(plan, stack, grid.window, part, bindings, out)
+            return self._fill(plan, stack, grid.window, part, bindings, out, watch)
 
         if workers == 1:
             flat = free.get() if windows else np.empty(0, np.float32)
@@ -282,19 +282,19 @@ class FeatureBuilder:
         window: Window,
         bindings: Mapping[str, Binding],
         out: NDArray[np.float32] | None = None,
+        watch: Watch | None = None,
     ) -> NDArray[np.float32]:
         """Run a plan on the part of a window inside the grid; beyond it are gaps."""
-        shape = (plan.depth, window.height, window.width)
         if out is None:
-            out = np.empty(shape, np.float32)
+            out = np.empty((plan.depth, window.height, window.width), np.float32)
         inside = window.intersect(whole)
         if inside == window:
-            run_plan(plan, stack, bindings, window, whole, self.cell_, out)
+            run_plan(plan, stack, bindings, window, whole, self.cell_, out, watch=watch)
             return out
         out[:] = np.nan
         if inside.height and inside.width:
             rows, cols = inside.within(window)
-            out[:, rows, cols] = self._fill(plan, stack, whole, inside, bindings)
+            out[:, rows, cols] = self._fill(plan, stack, whole, inside, bindings, None, watch)
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -416,47 +416,6 @@ class FeatureBuilder:
                 parts[name].append(block[some][is_valid(block[some])])
         # Sorting makes sums over the sample independent of the order of tiles.
         return {name: np.sort(np.concatenate(found)) for name, found in parts.items()}
-
-
-def tiles(window: Window, side: int) -> Iterator[Window]:
-    """Cut a window into tiles of ``side`` cells, a multiple of the lattice, row by row."""
-    for row in range(window.row, window.row + window.height, side):
-        for col in range(window.col, window.col + window.width, side):
-            height = min(side, window.row + window.height - row)
-            width = min(side, window.col + window.width - col)
-            yield Window(row, col, height, width)
-
-
-def lay_tiles(window: Window, features: int, side: int | None = None) -> list[Window]:
-    """
-    Cut a window into tiles of whole lattice blocks, counted from the grid's origin.
-
-    Parameters
-    ----------
-    window : Window
-    features : int
-        Features of a cell, which set how many cells fit the memory of a tile.
-    side : int, optional
-        In cells, rounded up to the lattice. By default tiles are as wide as memory
-        allows, and higher only if they are as wide as the window.
-
-    Returns
-    -------
-    list of Window
-    """
-    whole = on_lattice(window)
-    if side is not None:
-        height = width = -(-side // LATTICE) * LATTICE
-    else:
-        blocks = max(1, TILE_BYTES // (4 * max(1, features) * LATTICE * LATTICE))
-        across = whole.width // LATTICE
-        width = min(blocks, across) * LATTICE
-        height = max(1, blocks // across) * LATTICE
-    return [
-        Window(row, col, height, width).intersect(window)
-        for row in range(whole.row, whole.row + whole.height, height)
-        for col in range(whole.col, whole.col + whole.width, width)
-    ]
 
 
 def _in_use(specs: Iterable[FeatureSpec]) -> list[FeatureSpec]:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from prospect.errors import RecipeError
-from prospect.features.focal import moments, require_length, window
 from prospect.features.operation import Array, Family, Parameters, operation
+from prospect.features.windows import moments, require_length, window
 from prospect.grid import Cell
 
 FLOOR = 10_000.0
@@ -379,10 +379,10 @@ def chain_lengths(block: Array, cell: Cell) -> Array:
 
 def of_classes(block: Array, codes: list[int]) -> Array:
     """Where a map shows one of the classes."""
-    # The last place of the table stays False: -1, a gap, points at it.
-    table = np.zeros(max(int(block.max(initial=0)), *codes, 0) + 2, np.bool_)
-    table[codes] = True
-    return table[block]
+    found = np.zeros(block.shape, np.bool_)
+    for code in codes:
+        found |= block == code
+    return found
 
 
 def measure(source: Array, cell: Cell, cap: float, out: Array) -> None:

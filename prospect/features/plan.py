@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,9 @@ from prospect import grid
 from prospect.features.operation import Array, Operation
 from prospect.features.recipe import FeatureSpec
 from prospect.grid import Cell, Window
+
+TILE_BYTES = 96 * 2**20
+"""Features of a tile; the other buffers of a tile come to about a third of it."""
 
 
 @dataclass(frozen=True)
@@ -215,3 +218,44 @@ def on_lattice(window: Window) -> Window:
     bottom = -(-(window.row + window.height) // side) * side
     right = -(-(window.col + window.width) // side) * side
     return Window(row, col, bottom - row, right - col)
+
+
+def tiles(window: Window, side: int) -> Iterator[Window]:
+    """Cut a window into tiles of ``side`` cells, a multiple of the lattice, row by row."""
+    for row in range(window.row, window.row + window.height, side):
+        for col in range(window.col, window.col + window.width, side):
+            height = min(side, window.row + window.height - row)
+            width = min(side, window.col + window.width - col)
+            yield Window(row, col, height, width)
+
+
+def lay_tiles(window: Window, features: int, side: int | None = None) -> list[Window]:
+    """
+    Cut a window into tiles of whole lattice blocks, counted from the grid's origin.
+
+    Parameters
+    ----------
+    window : Window
+    features : int
+        Features of a cell, which set how many cells fit the memory of a tile.
+    side : int, optional
+        In cells, rounded up to the lattice. By default tiles are as wide as memory
+        allows, and higher only if they are as wide as the window.
+
+    Returns
+    -------
+    list of Window
+    """
+    whole = on_lattice(window)
+    if side is not None:
+        height = width = -(-side // grid.LATTICE) * grid.LATTICE
+    else:
+        blocks = max(1, TILE_BYTES // (4 * max(1, features) * grid.LATTICE * grid.LATTICE))
+        across = whole.width // grid.LATTICE
+        width = min(blocks, across) * grid.LATTICE
+        height = max(1, blocks // across) * grid.LATTICE
+    return [
+        Window(row, col, height, width).intersect(window)
+        for row in range(whole.row, whole.row + whole.height, height)
+        for col in range(whole.col, whole.col + whole.width, width)
+    ]

@@ -8,42 +8,15 @@ among its 3 × 3, and so the grid's outer ring, is a gap.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 
 from prospect import grid
 from prospect.errors import RecipeError
-from prospect.features import focal
-from prospect.features.focal import fewest, require_length, require_outputs
-from prospect.features.operation import Array, Asks, Family, Parameters, one_cell, operation
+from prospect.features import windows
+from prospect.features.operation import Array, Parameters, one_cell, operation
+from prospect.features.surface import OUTPUTS, SURFACE, asks, derive, some_outputs
+from prospect.features.windows import fewest, require_length, require_outputs
 from prospect.grid import Cell
-
-OUTPUTS = (
-    "slope",
-    "aspect",
-    "eastness",
-    "northness",
-    "profile_curvature",
-    "plan_curvature",
-    "total_curvature",
-    "ruggedness",
-    "position",
-    "roughness",
-    "hillshade",
-)
-"""What terrain can give, in the kernel's order."""
-
-METHODS = ("horn", "zevenbergen-thorne")
-
-SUN = (315.0, 45.0)
-"""Azimuth and altitude of the light where none is named, degrees."""
-
-
-def some_outputs(parameters: Parameters) -> list[str]:
-    """The outputs asked for."""
-    return require_outputs(parameters["outputs"], OUTPUTS)
 
 
 def around(cell: Cell, parameters: Parameters) -> tuple[int, int]:
@@ -55,65 +28,6 @@ def around_and_one(cell: Cell, parameters: Parameters) -> tuple[int, int]:
     """As far as ``radius``, and one cell more for the gradient there."""
     rows, cols = around(cell, parameters)
     return rows + 1, cols + 1
-
-
-def derive(
-    block: Array,
-    out: Array,
-    cell: Cell,
-    places: dict[str, int],
-    method: str = METHODS[0],
-    sun: tuple[float, float] = SUN,
-) -> None:
-    """Fill planes of ``out`` with the named outputs; 'normal' stands for three planes."""
-    from prospect._kernels import terrain as kernels
-
-    if method not in METHODS:
-        raise RecipeError(f"'method' is one of {', '.join(METHODS)}, but {method!r} came.")
-    azimuth, altitude = map(math.radians, sun)
-    light = np.array(
-        [
-            math.sin(azimuth) * math.cos(altitude),
-            math.cos(azimuth) * math.cos(altitude),
-            math.sin(altitude),
-        ]
-    )
-    where = np.array([places.get(name, -1) for name in OUTPUTS] + [-1] * 3, np.int64)
-    if "normal" in places:
-        where[len(OUTPUTS) :] = places["normal"] + np.arange(3)
-    kernels.surface(block, cell.dy, cell.dx, method == "horn", light, where, out)
-
-
-def of_surface(parameters: Parameters) -> tuple[str, tuple[float, float]]:
-    """What rows must agree on to share a pass; curvatures and the like agree with the default."""
-    sun = float(parameters.get("azimuth", SUN[0])), float(parameters.get("altitude", SUN[1]))
-    return str(parameters.get("method", METHODS[0])), sun
-
-
-def together(
-    block: Array,
-    out: Array,
-    cell: Cell,
-    asked: Sequence[tuple[int, str]],
-    key: tuple[str, tuple[float, float]],
-) -> None:
-    """Fill planes with derivatives of one surface in one pass."""
-    first: dict[str, int] = {}
-    for plane, what in asked:
-        first.setdefault(what, plane)
-    derive(block, out, cell, first, *key)
-    for plane, what in asked:
-        if plane != first[what]:
-            out[plane] = out[first[what]]
-
-
-SURFACE = Family("surface", of_surface, together)
-"""Rows of one elevation, method of the gradient, and light."""
-
-
-def asks(*what: str) -> tuple[Family, Asks]:
-    """A single derivative."""
-    return SURFACE, lambda parameters: what
 
 
 @operation(halo=one_cell, units="degree", joint=asks("slope"))
@@ -440,7 +354,7 @@ def hillshade(
     derive(block, out[None], cell, {"hillshade": 0}, method, (azimuth, altitude))
 
 
-@operation(halo=around, anchored=True, joint=focal.asks("position"))
+@operation(halo=around, anchored=True, joint=windows.asks("position"))
 def topographic_position(
     block: Array,
     *,
