@@ -133,8 +133,7 @@ def test_what_cannot_be_learnt_from_is_refused(world, tmp_path):
     stack = open_stack(world)
     few = tmp_path / "three.csv"
     lines = ["x,y,commodity"]
-    for i in range(3):
-        lines.append(f"{float(stack.x[20 + 10 * i])},{float(stack.y[40])},gold")
+    lines += [f"{float(stack.x[20 + 10 * i])},{float(stack.y[40])},gold" for i in range(3)]
     few.write_text("\n".join(lines))
     from prospect.project import OccurrenceSpec
 
@@ -173,5 +172,5 @@ def test_deposits_and_background_weigh_the_same():
 
 
 def test_estimators_that_cannot_read_gaps_get_them_filled():
-    assert [name for name, _ in prepare(LogisticRegression()).steps][0] == "simpleimputer"
+    assert prepare(LogisticRegression()).steps[0][0] == "simpleimputer"
     assert isinstance(prepare(HistGradientBoostingClassifier()), HistGradientBoostingClassifier)
