@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +137,7 @@ def train(
     ProspectError
         If layers, recipe or estimator do not fit.
     """
+    workers = workers or os.cpu_count() or 1
     definition = load_commodity(commodity)
     ground = make_ground(area, permissive)
     grid = Grid.of(stack)

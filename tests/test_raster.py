@@ -757,7 +757,9 @@ def test_a_much_finer_layer_is_taken_in_smaller_parts(layers, monkeypatch):
             cells = alignment.read(alignment.grid.window)
             part = alignment.read(Window(60, 70, 100, 90))
         assert max(asked) < 100_000
-        assert np.allclose(cells, whole, rtol=1e-5, equal_nan=True)
+        # Cells of another system move by the tolerance, a thousandth of a cell.
+        rtol = 1e-3 if name == "warped mean" else 1e-6
+        assert np.allclose(cells, whole, rtol=rtol, equal_nan=True)
         assert part.tobytes() == cells[60:160, 70:160].tobytes()
 
 

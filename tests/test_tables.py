@@ -32,7 +32,10 @@ def test_any_number_survives_however_it_is_written(value):
 def test_what_is_no_table(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(bytes(range(256)) * 40)
-    with pytest.raises(LayerError, match="is not a table|more fields than"):
+    with pytest.raises(LayerError, match="not a text but a binary file"):
+        read_table(path)
+    path.write_bytes("x;y\n1;2\n".encode("utf-16-le"))  # without the mark that says so
+    with pytest.raises(LayerError, match="export it as CSV, in UTF-8"):
         read_table(path)
     with pytest.raises(LayerError, match="There is no file"):
         read_table(tmp_path / "missing.csv")
