@@ -291,7 +291,7 @@ class Grid:
         """One line for people: rows × columns, cell size, system."""
         t = self.transform
         unit = _unit(self.crs)
-        unit = {"metre": "m", "degree": "°"}.get(unit, unit)
+        unit = {"metre": "m", "meters": "m", "degree": "°"}.get(unit.lower(), unit)
         size = f"{t.a:g}" if math.isclose(t.a, -t.e) else f"{t.a:g} × {-t.e:g}"
         return f"{self.rows} × {self.cols} cells of {size} {unit}, {crs_name(self.crs)}"
 
