@@ -249,7 +249,7 @@ def read_points(
     Returns
     -------
     GeoDataFrame
-        Points; polygons and lines come as a point on them.
+        Points; polygons come as a point on them.
 
     Raises
     ------
@@ -259,6 +259,12 @@ def read_points(
     path = require_file(path)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         frame = read_vector(path, layer=layer, crs=crs)
+        lines = int(frame.geom_type.isin(["LineString", "MultiLineString"]).sum())
+        if lines:
+            raise LayerError(
+                f"{path} holds {lines} lines, but points were expected: give known deposits, or "
+                "burn lines in with --vector ROLE=PATH."
+            )
         if not (frame.geom_type == "Point").all():
             frame = frame.set_geometry(frame.geometry.representative_point())
         return frame

@@ -245,6 +245,8 @@ def test_occurrences_that_cannot_be_used_are_refused(region_folder, tmp_path):
     refused(
         "train", region_folder, "-c", "unobtainium", "-q", sentence="no commodity 'unobtainium'"
     )
+    faults = region_folder / "faults.gpkg"
+    refused(*train, "--occurrences", faults, sentence="lines, but points were expected")
     assert not (tmp_path / "m.prospect").exists()
 
 

@@ -246,11 +246,12 @@ def test_tables_that_are_none(tmp_path, text, options, says):
         read_points(path, **options)
 
 
-def test_points_on_lines_and_polygons(save):
-    path = save("p.gpkg", [box(0, 0, 2, 2), LineString([(0, 0), (4, 0)]), Point(9, 9)])
-    frame = read_points(path)
+def test_polygons_become_points_and_lines_are_refused(save):
+    frame = read_points(save("p.gpkg", [box(0, 0, 2, 2), Point(9, 9)]))
     assert (frame.geom_type == "Point").all()
     assert box(0, 0, 2, 2).contains(frame.geometry[0])
+    with pytest.raises(LayerError, match="holds 1 lines, but points were expected"):
+        read_points(save("l.gpkg", [LineString([(0, 0), (4, 0)]), Point(9, 9)]))
 
 
 def test_points_frame_takes_what_is_finite():
