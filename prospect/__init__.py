@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from prospect.features import FeatureBuilder, Recipe
     from prospect.folds import BlockFolds
     from prospect.grid import Grid, Window
-    from prospect.model import Model
-    from prospect.model_file import load_model
+    from prospect.model import Model, load_model
     from prospect.project import load_project
     from prospect.scoring import score
     from prospect.stack import open_stack
@@ -32,7 +31,7 @@ _HOMES = {
     "Recipe": "features",
     "Window": "grid",
     "load_commodity": "commodities",
-    "load_model": "model_file",
+    "load_model": "model",
     "load_project": "project",
     "open_stack": "stack",
     "score": "scoring",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,8 @@ from prospect._version import __version__
 from prospect.errors import ModelError, ProspectError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from prospect.progress import Progress
     from prospect.project import Project
 
@@ -225,6 +228,7 @@ def train(
     output = output or Path(f"{Path(commodity).stem}.prospect")
     require_writable_folder(output)
     stack = open_stack(project, without=without, allow_drivers=drivers)
+    _tell_alignment(stack)
     model = train_model(
         stack,
         spec,
@@ -317,7 +321,7 @@ def score(
     from dataclasses import replace
 
     from prospect.ground import make_ground
-    from prospect.model_file import load_model
+    from prospect.model import load_model
     from prospect.raster import require_writable_folder
     from prospect.scoring import score as score_stack
     from prospect.scoring import select_layers
@@ -341,6 +345,7 @@ def score(
     if unused:
         click.echo(f"Not used by the model: {', '.join(unused)}.", err=True)
     stack = open_stack(project, allow_drivers=drivers)
+    _tell_alignment(stack)
     score_stack(
         model,
         stack,
@@ -404,6 +409,25 @@ def _layer_of(path: Path, project: Project) -> str:
         if spec.path == path or spec.name == str(path) or spec.path.resolve() == path.resolve():
             return spec.name
     raise ModelError(f"There is no layer {path} to map to: give it with the others.")
+
+
+def _tell_alignment(stack: xr.Dataset) -> None:
+    """Say which layers were brought onto the grid, and what stood in for their own words."""
+    methods = Counter(
+        str(layer.attrs["resampling"])
+        for layer in stack.data_vars.values()
+        if layer.attrs["resampling"] not in ("same", "burnt in")
+    )
+    if methods:
+        told = ", ".join(f"{method} {count}" for method, count in methods.items())
+        click.echo(
+            f"{methods.total()} of {len(stack.data_vars)} layers are brought onto the grid "
+            f"({told}): 'prospect inspect' shows how.",
+            err=True,
+        )
+    for name, layer in stack.data_vars.items():
+        for note in layer.attrs.get("notes", []):
+            click.echo(f"{name}: {note}.", err=True)
 
 
 def _progress(quiet: bool) -> Progress:

@@ -20,8 +20,8 @@ def diagnosis() -> dict[str, str]:
         Names and texts, in order.
     """
     import pyproj
-    import rasterio
 
+    from prospect.raster import GDAL_VERSION
     from prospect.training import versions
 
     facts = {
@@ -30,7 +30,7 @@ def diagnosis() -> dict[str, str]:
         "processors": str(os.cpu_count()),
         "memory": _memory(),
         "disk here": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB free",
-        "GDAL": rasterio.__gdal_version__,
+        "GDAL": GDAL_VERSION,
         "PROJ data": _proj_data(pyproj.datadir.get_data_dir()),
     }
     return facts | versions()

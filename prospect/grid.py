@@ -54,11 +54,12 @@ class Window(NamedTuple):
         right = min(self.col + self.width, other.col + other.width)
         return Window(row, col, max(0, bottom - row), max(0, right - col))
 
-    def lattice_blocks(self) -> Iterator[Window]:
-        """Whole lattice blocks that cover this window, row by row."""
-        for row in range(self.row // LATTICE, -(-(self.row + self.height) // LATTICE)):
-            for col in range(self.col // LATTICE, -(-(self.col + self.width) // LATTICE)):
-                yield Window(row * LATTICE, col * LATTICE, LATTICE, LATTICE)
+    def lattice_blocks(self, side: int | None = None) -> Iterator[Window]:
+        """Whole lattice blocks, or squares of another side, that cover this window by rows."""
+        side = LATTICE if side is None else side
+        for row in range(self.row // side, -(-(self.row + self.height) // side)):
+            for col in range(self.col // side, -(-(self.col + self.width) // side)):
+                yield Window(row * side, col * side, side, side)
 
     def within(self, outer: Window) -> tuple[slice, slice]:
         """Slices that select this window from an array of the ``outer`` window."""
@@ -290,7 +291,7 @@ class Grid:
         """One line for people: rows × columns, cell size, system."""
         t = self.transform
         unit = _unit(self.crs)
-        unit = {"metre": "m", "degree": "°"}.get(unit, unit)
+        unit = {"metre": "m", "meters": "m", "degree": "°"}.get(unit.lower(), unit)
         size = f"{t.a:g}" if math.isclose(t.a, -t.e) else f"{t.a:g} × {-t.e:g}"
         return f"{self.rows} × {self.cols} cells of {size} {unit}, {crs_name(self.crs)}"
 

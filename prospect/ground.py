@@ -26,7 +26,7 @@ from prospect.vector import area_mask, frame, read_vector, to_crs
 
 _QUOTED = r"'[^']*'|\"[^\"]*\""
 _TEST = re.compile(
-    rf"\s*(?P<layer>{_QUOTED}|[\w.\-]+)\s*"
+    rf"\s*(?P<layer>{_QUOTED}|[\w.\-*]+)\s*"
     rf"(?:(?P<not>\bnot\s+)?\bin\s*\((?P<values>(?:{_QUOTED}|[^()'\"])*)\)"
     r"|(?P<compare><=|>=|<|>|=)\s*(?P<number>\S+))\s*(?:(?P<and>\band\b)|$)"
 )

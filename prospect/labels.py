@@ -18,7 +18,7 @@ from scipy.spatial import KDTree
 from prospect.errors import LabelError
 from prospect.grid import Grid, crs_name, same_crs
 from prospect.project import OccurrenceSpec
-from prospect.vector import read_points, to_crs
+from prospect.vector import located, read_points, to_crs
 
 if TYPE_CHECKING:
     from prospect.commodities import Commodity
@@ -148,9 +148,9 @@ def read_labels(
         notes.append(_reprojection(CRS(table.crs), grid.crs))
     table = to_crs(table, grid.crs)
     counts = {"rows": len(table)}
-    located = table.geometry.notna() & ~table.geometry.is_empty
-    counts["without coordinates"] = int((~located).sum())
-    table = table[located]
+    placed = located(table)
+    counts["without coordinates"] = int((~placed).sum())
+    table = table[placed]
     mine, placer = _of_commodity(table, commodity, spec, notes)
     others = table[~mine & ~placer]
     counts[f"of other commodities than {commodity.name}"] = len(others)

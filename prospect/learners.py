@@ -94,7 +94,8 @@ def fit(
         prefix = f"{fitted.steps[-1][0]}__" if isinstance(fitted, Pipeline) else ""
         options[f"{prefix}sample_weight"] = balanced
     fitted.fit(features, positive.astype(np.int64), **options)
-    return fitted
+    # Asked on several threads, a forest adds its trees up in the order they happen to finish.
+    return single_threaded(fitted)
 
 
 def likelihood(fitted: Any, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -100,7 +101,8 @@ def cards_of(stack: xr.Dataset) -> dict[str, LayerCard]:
             kind=str(attrs.get("kind", default)),
             required=bool(attrs.get("required", False)),
             resampling=str(attrs.get("resampling", "")),
-            source=str(attrs.get("source", "")),
+            # The name alone: where a file lay on one computer means nothing on another.
+            source=Path(str(attrs.get("source", ""))).name,
             classes=classes,
         )
     return cards

@@ -11,8 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from prospect.errors import ModelError
 from prospect.features import FeatureBuilder
 from prospect.ground import Ground
+from prospect.model_file import (
+    Contents,
+    damage_as_sentence,
+    read_model_file,
+    write_model_file,
+)
 
 
 @dataclass
@@ -62,9 +69,15 @@ class Model:
         OutputError
             If the file cannot be written.
         """
-        from prospect.model_file import save_model
-
-        return save_model(self, path)
+        manifest = {
+            "commodity": self.commodity,
+            "title": self.title,
+            "builder": self.builder.to_dict(),
+            "ground": self.ground.to_dict(),
+            "measures": self.measures.to_dict(orient="list"),
+            "record": dict(self.record),
+        }
+        return write_model_file(path, Contents(manifest, self.estimator, dict(self.samples)))
 
     def quality(self) -> str:
         """The honest quality, in lines for people."""
@@ -106,3 +119,52 @@ class Model:
         if values is None or len(values) != len(self.feature_names):
             return pd.Series(dtype=float)
         return pd.Series(values, index=self.feature_names).sort_values(ascending=False)
+
+
+def load_model(path: Path | str, *, any_version: bool = False) -> Model:
+    """
+    Read a model.
+
+    Parameters
+    ----------
+    path : path
+        A ``.prospect`` file.
+    any_version : bool
+        Take a model that another minor version of scikit-learn made, whose scores may
+        differ.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError
+        If the file is no model, is damaged or tampered with, or another version made it.
+    """
+    contents = read_model_file(path, any_version=any_version)
+    manifest = contents.manifest
+    with damage_as_sentence(Path(path)):
+        builder = FeatureBuilder.from_dict(manifest["builder"])
+        _require_classifier(Path(path), contents.estimator, len(builder.feature_names))
+        return Model(
+            commodity=str(manifest["commodity"]),
+            title=str(manifest["title"]),
+            builder=builder,
+            estimator=contents.estimator,
+            ground=Ground.from_dict(manifest["ground"]),
+            samples=contents.arrays,
+            measures=pd.DataFrame(manifest["measures"]),
+            record=dict(manifest["record"]),
+        )
+
+
+def _require_classifier(path: Path, estimator: Any, features: int) -> None:
+    classes = np.asarray(getattr(estimator, "classes_", ()))
+    if not hasattr(estimator, "predict_proba") or list(classes) != [0, 1]:
+        raise ModelError(f"{path} holds no classifier of deposits: train again.")
+    if getattr(estimator, "n_features_in_", features) != features:
+        raise ModelError(
+            f"{path}: the estimator reads {estimator.n_features_in_} features, but the recipe "
+            f"makes {features}: train again."
+        )

@@ -7,19 +7,17 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import sklearn
 import skops.io
 from numpy.typing import NDArray
 
 from prospect.errors import ModelError, ProspectError
-from prospect.features import FeatureBuilder
-from prospect.ground import Ground
-from prospect.model import Model
 from prospect.raster import atomic_path, require_file
 
 FORMAT = 1
@@ -46,15 +44,33 @@ _ALLOWED = re.compile(
 )
 
 
-def save_model(model: Model, path: Path | str) -> Path:
+@dataclass(frozen=True)
+class Contents:
     """
-    Write a model.
+    What a model file holds.
+
+    Attributes
+    ----------
+    manifest : dict
+        Plain data.
+    estimator : fitted classifier
+    arrays : dict of str to array
+    """
+
+    manifest: dict[str, Any]
+    estimator: Any
+    arrays: dict[str, NDArray[Any]]
+
+
+def write_model_file(path: Path | str, contents: Contents) -> Path:
+    """
+    Write a model file, whole or not at all; the same contents are the same bytes.
 
     Parameters
     ----------
-    model : Model
     path : path
         Ends in ``.prospect``.
+    contents : Contents
 
     Returns
     -------
@@ -68,47 +84,37 @@ def save_model(model: Model, path: Path | str) -> Path:
         If the file cannot be written.
     """
     path = Path(path)
-    estimator = _canonical(skops.io.dumps(model.estimator))
-    _require_allowed(estimator, f"This estimator ({type(model.estimator).__name__})")
-    manifest = {
-        "format": FORMAT,
-        "commodity": model.commodity,
-        "title": model.title,
-        "builder": model.builder.to_dict(),
-        "ground": model.ground.to_dict(),
-        "measures": model.measures.to_dict(orient="list"),
-        "scikit-learn": sklearn.__version__,
-        "record": dict(model.record),
-    }
+    estimator = _canonical(skops.io.dumps(contents.estimator))
+    _require_allowed(estimator, f"This estimator ({type(contents.estimator).__name__})")
+    manifest = {"format": FORMAT, "scikit-learn": sklearn.__version__, **contents.manifest}
     arrays = io.BytesIO()
-    np.savez_compressed(arrays, allow_pickle=False, **model.samples)
+    np.savez_compressed(arrays, allow_pickle=False, **contents.arrays)
     text = json.dumps(manifest, ensure_ascii=False, indent=1, default=_plain)
-    contents = (text.encode("utf-8"), estimator, arrays.getvalue())
+    parts = (text.encode("utf-8"), estimator, arrays.getvalue())
     with (
         atomic_path(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for name, content in zip(_MEMBERS, contents, strict=True):
+        for name, content in zip(_MEMBERS, parts, strict=True):
             entry = _entry(name)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)
     return path
 
 
-def load_model(path: Path | str, *, any_version: bool = False) -> Model:
+def read_model_file(path: Path | str, *, any_version: bool = False) -> Contents:
     """
-    Read a model.
+    Read a model file; nothing in it is run, and nothing is believed unchecked.
 
     Parameters
     ----------
     path : path
     any_version : bool
-        Take a model that another minor version of scikit-learn made, whose scores may
-        differ.
+        Take a model that another minor version of scikit-learn made.
 
     Returns
     -------
-    Model
+    Contents
 
     Raises
     ------
@@ -117,7 +123,7 @@ def load_model(path: Path | str, *, any_version: bool = False) -> Model:
     """
     path = require_file(path)
     parts = _unpack(path)
-    try:
+    with damage_as_sentence(path):
         manifest = json.loads(parts["manifest.json"])
         if manifest["format"] != FORMAT:
             raise ModelError(
@@ -125,19 +131,15 @@ def load_model(path: Path | str, *, any_version: bool = False) -> Model:
                 "train again with this version."
             )
         _require_version(path, str(manifest["scikit-learn"]), any_version)
-        builder = FeatureBuilder.from_dict(manifest["builder"])
         estimator = _load_estimator(path, parts["estimator.skops"])
-        _require_shape(path, estimator, len(builder.feature_names))
-        return Model(
-            commodity=str(manifest["commodity"]),
-            title=str(manifest["title"]),
-            builder=builder,
-            estimator=estimator,
-            ground=Ground.from_dict(manifest["ground"]),
-            samples=_load_arrays(path, parts["samples.npz"]),
-            measures=pd.DataFrame(manifest["measures"]),
-            record=dict(manifest["record"]),
-        )
+        return Contents(manifest, estimator, _load_arrays(path, parts["samples.npz"]))
+
+
+@contextmanager
+def damage_as_sentence(path: Path) -> Iterator[None]:
+    """Whatever a damaged file provokes, told as one."""
+    try:
+        yield
     except ProspectError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -344,17 +346,6 @@ def _require_sound_tree(path: Path, tree: Any) -> None:
     )
     if not sound:
         raise ModelError(f"{path} holds a tree that was tampered with or damaged: train again.")
-
-
-def _require_shape(path: Path, estimator: Any, features: int) -> None:
-    classes = np.asarray(getattr(estimator, "classes_", ()))
-    if not hasattr(estimator, "predict_proba") or list(classes) != [0, 1]:
-        raise ModelError(f"{path} holds no classifier of deposits: train again.")
-    if getattr(estimator, "n_features_in_", features) != features:
-        raise ModelError(
-            f"{path}: the estimator reads {estimator.n_features_in_} features, but the recipe "
-            f"makes {features}: train again."
-        )
 
 
 def _require_version(path: Path, made_by: str, any_version: bool) -> None:

@@ -154,7 +154,8 @@ def load_project(path: Path | str) -> Project:
         data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ProjectError(
-            f"There is no {file}: make one with 'prospect init FOLDER -o {file.parent}'."
+            f"There is no {file}: make one with 'prospect init FOLDER -o {file.parent}', or give "
+            "the layers themselves."
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProjectError(f"{file} cannot be read as TOML: {error}") from error

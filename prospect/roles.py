@@ -38,6 +38,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("cover",), "cover.surficial"),
     (("quaternary",), "cover.surficial"),
     (("lithology",), "geology.lithology"),
+    (("lith",), "geology.lithology"),
     (("litho",), "geology.lithology"),
     (("lithoname*",), "geology.lithology"),
     (("rockclass*",), "geology.rock_class"),

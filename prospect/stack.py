@@ -179,9 +179,10 @@ class _LazyLayer(BackendArray):
         spans = [_span(k, size) for k, size in zip(key, self.shape, strict=True)]
         (top, bottom), (left, right) = ((s.start, s.stop) for s, _ in spans)
         window = Window(top, left, bottom - top, right - left)
-        if window.height <= 0 or window.width <= 0:
-            return np.empty((max(0, window.height), max(0, window.width)), self.dtype)
-        cells = self.source.read(window)
+        if window.height and window.width:
+            cells = self.source.read(window)
+        else:
+            cells = np.empty((window.height, window.width), self.dtype)
         picked: NDArray[Any] = cells[spans[0][1], spans[1][1]]
         return picked
 
@@ -315,6 +316,7 @@ def _raster_variable(
         "band": spec.band,
         "resampling": alignment.method,
         "alignment": alignment.reason,
+        "notes": list(info.notes),
         "long_name": spec.role or spec.name,
     }
     if categorical:

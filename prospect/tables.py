@@ -32,6 +32,8 @@ def read_table(path: Path | str) -> pd.DataFrame:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("cp1251", errors="replace")
+    if "\0" in text:
+        raise LayerError(f"{path} is not a text but a binary file: export it as CSV, in UTF-8.")
     # The header tells; in the rows below, commas may be decimal.
     header = text.lstrip().split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=header.count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +137,7 @@ def train(
     ProspectError
         If layers, recipe or estimator do not fit.
     """
+    workers = workers or os.cpu_count() or 1
     definition = load_commodity(commodity)
     ground = make_ground(area, permissive)
     grid = Grid.of(stack)
@@ -204,7 +206,7 @@ def train(
             "score": first[1],
         },
         measures=pd.concat(tables, ignore_index=True),
-        record=_record(grid, counts, labels, builder, definition, splitters, random_state),
+        record=_record(stack, grid, counts, labels, builder, definition, splitters, random_state),
     )
 
 
@@ -437,6 +439,7 @@ def _measure(samples: Samples, score: NDArray[np.float64], block: float, name: s
 
 
 def _record(
+    stack: xr.Dataset,
     grid: Grid,
     counts: NDArray[np.bool_],
     labels: Labels,
@@ -446,7 +449,7 @@ def _record(
     random_state: int,
 ) -> dict[str, Any]:
     """What a sceptical reader would ask for, as plain data."""
-    sources = sorted({card.source for card in builder.layers_.values() if card.source})
+    sources = {name: Path(str(stack[name].attrs.get("source", ""))) for name in builder.layers_}
     return {
         "prospect": __version__,
         "versions": versions(),
@@ -462,7 +465,11 @@ def _record(
         "labels": {"deposits": labels.deposits, **labels.counts},
         "notes": list(labels.notes),
         "missing_rows": [spec.name for spec in builder.missing_],
-        "inputs": {source: sha256(Path(source)) for source in sources if Path(source).exists()},
+        "inputs": {
+            name: {"file": source.name, "sha256": sha256(source)}
+            for name, source in sources.items()
+            if source.name and source.exists()
+        },
     }
 
 

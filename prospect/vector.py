@@ -211,7 +211,7 @@ def read_vector(
         table = pyogrio.read_dataframe(path, force_2d=True, fid_as_index=True, **options)
     except (*_VECTOR_ERRORS, ValueError) as error:
         raise _unreadable(path, error) from error
-    # In the order of the file: an index over space answers in another one for every window.
+    # In the order of the file, whatever order an index over space answers in.
     frame = gpd.GeoDataFrame(table).sort_index()
     if found is None:
         raise LayerError(
@@ -219,7 +219,7 @@ def read_vector(
             "or name it with crs = 'EPSG:...'."
         )
     frame = frame.set_crs(found, allow_override=True)
-    frame = frame[_located(frame)].reset_index(drop=True)
+    frame = frame[located(frame)].reset_index(drop=True)
     if to is not None:
         frame = to_crs(frame, to)
     return frame
@@ -249,7 +249,7 @@ def read_points(
     Returns
     -------
     GeoDataFrame
-        Points; polygons and lines come as a point on them.
+        Points; polygons come as a point on them.
 
     Raises
     ------
@@ -259,6 +259,12 @@ def read_points(
     path = require_file(path)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         frame = read_vector(path, layer=layer, crs=crs)
+        lines = int(frame.geom_type.isin(["LineString", "MultiLineString"]).sum())
+        if lines:
+            raise LayerError(
+                f"{path} holds {lines} lines, but points were expected: give known deposits, or "
+                "burn lines in with --vector ROLE=PATH."
+            )
         if not (frame.geom_type == "Point").all():
             frame = frame.set_geometry(frame.geometry.representative_point())
         return frame
@@ -348,7 +354,7 @@ def to_crs(table: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
     if table.crs is None or same_crs(CRS(table.crs), crs):
         return table.set_crs(crs, allow_override=True)
     moved = table.to_crs(crs)
-    if not np.isfinite(moved[_located(table)].geometry.bounds.to_numpy()).all():
+    if not np.isfinite(moved[located(table)].geometry.bounds.to_numpy()).all():
         raise GridError(
             f"Features in {crs_name(CRS(table.crs))} cannot be brought to {crs_name(crs)}: "
             "check which coordinate system they are in."
@@ -448,7 +454,7 @@ def _require_vector(path: Path) -> None:
         )
 
 
-def _located(table: gpd.GeoDataFrame) -> NDArray[np.bool_]:
+def located(table: gpd.GeoDataFrame) -> NDArray[np.bool_]:
     """Which features have a geometry that is not empty."""
     geometries = table.geometry.values
     found: NDArray[np.bool_] = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from shapely import box
 
 from prospect.cli import main
-from prospect.vector import read_vector, write_vector
+from prospect.stack import open_stack
+from prospect.vector import frame, read_vector, write_vector
 
 LAZY = ("xarray", "sklearn", "numba", "rasterio", "geopandas", "pandas", "numpy", "scipy")
 
@@ -243,6 +245,8 @@ def test_occurrences_that_cannot_be_used_are_refused(region_folder, tmp_path):
     refused(
         "train", region_folder, "-c", "unobtainium", "-q", sentence="no commodity 'unobtainium'"
     )
+    faults = region_folder / "faults.gpkg"
+    refused(*train, "--occurrences", faults, sentence="lines, but points were expected")
     assert not (tmp_path / "m.prospect").exists()
 
 
@@ -327,7 +331,8 @@ def test_an_old_locale_is_no_obstacle(region_folder):
 def test_ctrl_c_leaves_nothing_broken(trained, region_folder, tmp_path):
     code = (
         "import time; import prospect.scoring as s; real = s.score_tile\n"
-        "def slow(job, window): print('tile', flush=True); time.sleep(30); return real(job, window)\n"
+        "def slow(job, window):\n"
+        "    print('tile', flush=True); time.sleep(30); return real(job, window)\n"
         "s.score_tile = slow\n"
         "from prospect.cli import run; run()"
     )
@@ -368,3 +373,63 @@ def test_doctor_tells_versions():
 def test_the_rio_plugin_is_registered():
     text = (Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8")
     assert '[project.entry-points."rasterio.rio_plugins"]' in text
+
+
+def test_area_permissive_ground_and_reserves(region_folder, region, tmp_path):
+    west, south, east, north = region.grid.bounds
+    middle = (west + east) / 2
+    for name, shape in {
+        "area": box(west, south, middle + 10_000, north),
+        "reserve": box(west, (south + north) / 2, east, north),
+    }.items():
+        write_vector(frame({"id": [1]}, [shape], "EPSG:32642"), tmp_path / f"{name}.gpkg")
+    model, output = tmp_path / "m.prospect", tmp_path / "m.tif"
+    test = "lithology not in (granitoid, 'neogene molasse')"
+    run(
+        *("train", region_folder, "-c", "gold", "-o", model, "-q", "--folds", 3),
+        *("--area", tmp_path / "area.gpkg", "--permissive", test, "--block-size", 10_000),
+    )
+    run("score", model, region_folder, "-o", output, "-q", "--exclude", tmp_path / "reserve.gpkg")
+    with rasterio.open(output) as dataset:
+        values = dataset.read(1)
+    lithology = open_stack(region_folder)["lithology"]
+    codes = {name: code for code, name in lithology.attrs["classes"].items()}
+    assert np.isnan(values[:40]).all()
+    assert np.isnan(values[:, 61:]).all()
+    for name in ("granitoid", "neogene molasse"):
+        assert np.isnan(values[lithology.values == codes[name]]).all()
+    assert np.isfinite(values[40:, :60]).any()
+    refused(
+        *("train", region_folder, "-c", "gold", "-q", "-o", tmp_path / "n.prospect"),
+        *("--permissive", "colour in (red)"),
+        sentence="names the layer 'colour'",
+    )
+    refused(
+        *("train", region_folder, "-c", "gold", "-q", "-o", tmp_path / "n.prospect"),
+        *("--without", "gravyty"),
+        sentence="There is no layer 'gravyty'",
+    )
+
+
+@pytest.mark.real
+def test_esri_grids_open_on_request(real_data):
+    grids = real_data / "lapland_gold" / "original_esri_grid_samples"
+    refused("inspect", grids / "magnetic", "-q", sentence="There is no")
+    said = run("inspect", grids / "magnetic", "--allow-driver", "AIG", "-q")
+    assert "magnetics.tmi" in said
+    assert "1002 × 769 cells of 500 m" in said
+
+
+def test_what_was_done_to_layers_is_said(trained, region_folder, tmp_path):
+    project = tmp_path / "shifted"
+    project.mkdir()
+    text = (region_folder / "prospect.toml").read_text("utf-8")
+    text = text.replace('like = "magnetics"', 'crs = "EPSG:32643"\ncell = 1000')
+    (project / "prospect.toml").write_text(
+        text.replace('path = "', f'path = "{region_folder.as_posix()}/'), "utf-8"
+    )
+    said = run("score", trained, project, "-o", tmp_path / "m.tif", "-q")
+    assert "layers are brought onto the grid" in said
+    with rasterio.open(tmp_path / "m.tif") as dataset:
+        assert dataset.crs.to_epsg() == 32643
+        assert np.isfinite(dataset.read(1)).any()

@@ -115,5 +115,5 @@ def test_background_keeps_away_and_repeats():
 def test_few_deposits_are_not_learnt_from():
     rows = [(601_000 + 2000 * i, 4_395_000, "gold", "deposit") for i in range(8)]
     require_enough(read_labels(table(rows), GOLD, GRID), "gold")
-    with pytest.raises(LabelError, match="7 deposits of gold .* at least 8"):
+    with pytest.raises(LabelError, match=r"7 deposits of gold .* at least 8"):
         require_enough(read_labels(table(rows[:7]), GOLD, GRID), "gold")

@@ -31,6 +31,7 @@ from prospect.raster import (
     polygons,
     read_info,
     read_native,
+    reading,
     require_file,
     safe_open,
 )
@@ -737,6 +738,29 @@ def test_threads_read_the_same_bits_while_warnings_are_errors(layers):
             meddler.join()
     for (name, window), cells in zip(jobs, found, strict=True):
         assert cells.tobytes() == layers[name][1][window.slices].tobytes(), name
+
+
+def test_a_much_finer_layer_is_taken_in_smaller_parts(layers, monkeypatch):
+    """A block of the lattice would hold gigabytes of a layer that is a hundred times finer."""
+    for name in ("average", "mode", "warped mean"):
+        alignment, whole = layers[name]
+        asked = []
+        real = opening._Reader.read
+
+        def spy(self, *args, asked=asked, real=real, window, **options):
+            asked.append((window[0][1] - window[0][0]) * (window[1][1] - window[1][0]))
+            return real(self, *args, window=window, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(reading, "MAX_SOURCE_CELLS", 50_000)
+            patch.setattr(opening._Reader, "read", spy)
+            cells = alignment.read(alignment.grid.window)
+            part = alignment.read(Window(60, 70, 100, 90))
+        assert max(asked) < 100_000
+        # Cells of another system move by the tolerance, a thousandth of a cell.
+        rtol = 1e-3 if name == "warped mean" else 1e-6
+        assert np.allclose(cells, whole, rtol=rtol, equal_nan=True)
+        assert part.tobytes() == cells[60:160, 70:160].tobytes()
 
 
 def test_rasterio_never_hides_a_warning_for_us(write_tif, ramp, grid):

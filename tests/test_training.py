@@ -1,5 +1,7 @@
 """Training: from labels and layers to a model that knows how good it is."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
@@ -133,8 +135,7 @@ def test_what_cannot_be_learnt_from_is_refused(world, tmp_path):
     stack = open_stack(world)
     few = tmp_path / "three.csv"
     lines = ["x,y,commodity"]
-    for i in range(3):
-        lines.append(f"{float(stack.x[20 + 10 * i])},{float(stack.y[40])},gold")
+    lines += [f"{float(stack.x[20 + 10 * i])},{float(stack.y[40])},gold" for i in range(3)]
     few.write_text("\n".join(lines))
     from prospect.project import OccurrenceSpec
 
@@ -173,5 +174,14 @@ def test_deposits_and_background_weigh_the_same():
 
 
 def test_estimators_that_cannot_read_gaps_get_them_filled():
-    assert [name for name, _ in prepare(LogisticRegression()).steps][0] == "simpleimputer"
+    assert prepare(LogisticRegression()).steps[0][0] == "simpleimputer"
     assert isinstance(prepare(HistGradientBoostingClassifier()), HistGradientBoostingClassifier)
+
+
+def test_the_record_names_files_by_name_and_hash(gold_model, world):
+    inputs = gold_model.record["inputs"]
+    assert set(inputs) == set(gold_model.builder.layers_)
+    path = next(spec.path for spec in world.layers if spec.name == "magnetics")
+    expected = {"file": "magnetics.tif", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert inputs["magnetics"] == expected
+    assert str(path.parent) not in str(gold_model.record) + str(gold_model.builder.to_dict())

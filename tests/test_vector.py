@@ -18,7 +18,6 @@ from shapely import LineString, MultiPolygon, Point, box
 
 from prospect.errors import GridError, LayerError, OutputError
 from prospect.grid import Grid, Window
-from prospect.tables import numbers, read_table
 from prospect.vector import (
     VectorLayer,
     area_mask,
@@ -247,23 +246,12 @@ def test_tables_that_are_none(tmp_path, text, options, says):
         read_points(path, **options)
 
 
-def test_commas_in_a_name_do_not_decide(tmp_path):
-    path = tmp_path / "p.csv"
-    path.write_text("name;x;y\n" + "a, b, c, d, e;1,5;2,5\n" * 3)
-    assert read_table(path).columns.tolist() == ["name", "x", "y"]
-
-
-def test_numbers_as_people_write_them():
-    text = pd.Series(["1", "-2,5", "\u22123.5", "1 234,5", " 7 ", "", "n/a", "1,234.5"])
-    assert numbers(text).tolist()[:5] == [1, -2.5, -3.5, 1234.5, 7]
-    assert np.isnan(numbers(text)[5:]).all()
-
-
-def test_points_on_lines_and_polygons(save):
-    path = save("p.gpkg", [box(0, 0, 2, 2), LineString([(0, 0), (4, 0)]), Point(9, 9)])
-    frame = read_points(path)
+def test_polygons_become_points_and_lines_are_refused(save):
+    frame = read_points(save("p.gpkg", [box(0, 0, 2, 2), Point(9, 9)]))
     assert (frame.geom_type == "Point").all()
     assert box(0, 0, 2, 2).contains(frame.geometry[0])
+    with pytest.raises(LayerError, match="holds 1 lines, but points were expected"):
+        read_points(save("l.gpkg", [LineString([(0, 0), (4, 0)]), Point(9, 9)]))
 
 
 def test_points_frame_takes_what_is_finite():

@@ -272,6 +272,43 @@ def test_a_disk_that_fills_up_leaves_things_as_they_were(tmp_path, kind, share, 
         assert path.read_bytes() == b"old" if old else not path.exists()
 
 
+KILLED = """
+import os, signal, sys
+from affine import Affine
+from prospect.grid import Grid
+from prospect.raster import CogWriter, writing
+import numpy as np
+path, when = sys.argv[1:]
+grid = Grid("EPSG:32642", Affine(30.0, 0, 5e5, 0, -30.0, 44e5), (512, 512))
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+if when == "copy":
+    writing.rasterio.shutil.copy = die
+if when == "verify":
+    CogWriter._verify = die
+if when == "sync":
+    writing.sync = die
+with CogWriter(path, grid, ["a"]) as writer:
+    writer.write(grid.window, np.ones((1, 512, 512), np.float32))
+    if when == "body":
+        die()
+"""
+
+
+@pytest.mark.parametrize("when", ["body", "copy", "verify", "sync"])
+def test_killed_at_any_point_the_old_map_stays(tmp_path, when):
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"old")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(path), when],
+        check=False,
+        timeout=60,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    assert done.returncode == -9
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir() if not p.name.startswith(".")] == ["a.tif"]
+
+
 @pytest.mark.parametrize("damage", ["cell", "cut", "place", "nothing"])
 def test_a_corrupted_copy_is_caught(tmp_path, grid, monkeypatch, damage):
     real = rasterio.shutil.copy

@@ -1,7 +1,7 @@
 """Rasters: the only importer of rasterio. Opening, reading, burning in, writing."""
 
 from prospect.raster.burning import burn, polygons
-from prospect.raster.opening import RasterInfo, read_info, require_file, safe_open
+from prospect.raster.opening import GDAL_VERSION, RasterInfo, read_info, require_file, safe_open
 from prospect.raster.reading import Alignment, align, read_native
 from prospect.raster.writing import (
     CogWriter,
@@ -11,6 +11,7 @@ from prospect.raster.writing import (
 )
 
 __all__ = [
+    "GDAL_VERSION",
     "Alignment",
     "CogWriter",
     "RasterInfo",

@@ -37,6 +37,8 @@ HUGE = 1e30
 """Magnitude from which a float is a gap: ±3.4e38 (ESRI), 1.7e38 (Surfer) and -1e32 (Geosoft) stand
 for gaps in surveys that declare none, and no measurement reaches there."""
 
+GDAL_VERSION: str = rasterio.__gdal_version__
+
 # A failure that GDAL says nothing about comes as a SystemError.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, SystemError)
 

@@ -13,7 +13,7 @@ from rasterio.enums import MaskFlags, Resampling
 from rasterio.vrt import WarpedVRT
 
 from prospect.errors import GridError, LayerError
-from prospect.grid import SAME_CELL, Grid, Window, crs_name, same_crs
+from prospect.grid import LATTICE, SAME_CELL, Grid, Window, crs_name, same_crs
 from prospect.raster.memory import placed, readable
 from prospect.raster.opening import GDAL_ERRORS, HUGE, RasterInfo, one_line, safe_open
 
@@ -23,6 +23,9 @@ NO_CLASS = -1
 
 AVERAGE_FROM = 2.0
 """Source cells per target cell, along one side, from which values are averaged."""
+
+MAX_SOURCE_CELLS = 2**24
+"""Source cells of one block that is warped at once."""
 
 _MARGIN = 4
 """Source cells read around a block, so that interpolation sees its neighbours."""
@@ -78,18 +81,26 @@ class Alignment:
             if self.method == "same":
                 return _read_cells(dataset, self.info, window, self.categorical)
             # Interpolation depends, in its last bits, on the window that is asked for.
-            # Whole lattice blocks are always the same windows.
+            # Whole lattice blocks, or equal parts of them, are always the same windows.
             dtype = np.int32 if self.categorical else np.float32
             out = np.empty((window.height, window.width), dtype)
-            for block in window.lattice_blocks():
+            for block in window.lattice_blocks(self._side()):
                 whole = block.intersect(self.grid.window)
                 part = whole.intersect(window)
                 if part.height and part.width:
                     out[part.within(window)] = self._warp(dataset, whole)[part.within(whole)]
             return out
 
+    def _side(self) -> int:
+        """Side of the blocks to warp: the lattice, or less where the source is much finer."""
+        across, down = source_cells_per_cell(self.info.grid, self.grid)
+        side = LATTICE
+        while side > 1 and side * side * across * down > MAX_SOURCE_CELLS:
+            side //= 2
+        return side
+
     def _warp(self, dataset: Any, block: Window) -> NDArray[Any]:
-        """One lattice block, warped."""
+        """One block, warped."""
         target = self.grid.crop(block)
         source = self.info.grid
         shape = (block.height, block.width)
