@@ -363,6 +363,8 @@ class FeatureBuilder:
                 settings[spec.name] |= learn(samples[spec.of[0]], attrs, **settings[spec.name])
             except RecipeError as error:
                 raise RecipeError(f"Feature '{spec.name}' of {spec.of[0]}: {error}") from error
+        for spec in specs:
+            _require_window(spec, get_operation(spec.operation), settings[spec.name], grid)
         return tuple(self._step(spec, settings[spec.name]) for spec in specs)
 
     def _step(self, spec: FeatureSpec, parameters: Mapping[str, Any]) -> Step:
@@ -427,6 +429,33 @@ def _in_use(specs: Iterable[FeatureSpec]) -> list[FeatureSpec]:
             wanted.update(spec.of)
             used.append(spec)
     return used[::-1]
+
+
+def _require_window(
+    spec: FeatureSpec, operation: Operation, parameters: Mapping[str, Any], grid: Grid
+) -> None:
+    """A moving window must be wider than half a cell, and fit into the layers."""
+    if not operation.needs_metres:
+        return
+    cell = grid.cell
+    try:
+        rows, cols = operation.halo(cell, parameters)
+    except RecipeError as error:
+        raise RecipeError(f"Feature '{spec.name}': {error}") from error
+    name = next((n for n in ("radius", "coarse", "sigma") if n in parameters), None)
+    if name is None:
+        return
+    metres = float(parameters[name])
+    if metres < max(cell) / 2:
+        raise RecipeError(
+            f"Feature '{spec.name}': {name} {metres:g} m is less than half a cell of "
+            f"{max(cell):g} m: make it larger, or take finer layers."
+        )
+    if rows > grid.rows or cols > grid.cols:
+        raise RecipeError(
+            f"Feature '{spec.name}': {name} {metres:g} m reaches {rows} × {cols} cells to every "
+            f"side, which is larger than the layers with {grid.rows} × {grid.cols}: make it less."
+        )
 
 
 def _rounds(
