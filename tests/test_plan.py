@@ -23,8 +23,8 @@ SHAPE = (70, 90)
 
 def shrunk(row):
     """A row of the benchmark's recipe for small arrays: a fifth of the lengths."""
-    lengths = ("radius", "sigma", "fine", "coarse", "cap", "scale")
-    small = {key: value / 5 if key in lengths else value for key, value in row.items()}
+    lengths = ("radius", "sigma", "cap", "scale")
+    small = {k: max(v / 5, 100) if k in lengths else v for k, v in row.items()}
     if row["operation"] == "proximity":
         small["cap"] = 1500.0
     return small
@@ -203,7 +203,7 @@ def test_wrong_rows_are_one_sentence(recipe_stack, row, sentence):
 def test_metres_on_degrees_are_one_sentence(make_stack, field):
     stack = make_stack(K=field(), crs="EPSG:4326", cell=(0.01, 0.01))
     # The fixture's corner lies beyond the Earth in degrees; only the unit counts here.
-    with pytest.raises(Exception, match="Metres are needed, but .* measures in degrees"):
+    with pytest.raises(Exception, match=r"Metres are needed, but .* measures in degrees"):
         FeatureBuilder([{"name": "f", "operation": "focal_mean", "of": "K", "radius": 300}]).fit(
             stack
         )
