@@ -12,4 +12,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def kernel(function: F) -> F:
     """Compile for contiguous arrays; threads live one layer above, gaps are NaN."""
-    return cast(F, njit(nogil=True, cache=True, error_model="numpy")(function))
+    try:
+        return cast(F, njit(nogil=True, cache=True, error_model="numpy")(function))
+    except RuntimeError:
+        # No folder can be written to: the kernel is compiled anew by every process.
+        return cast(F, njit(nogil=True, error_model="numpy")(function))

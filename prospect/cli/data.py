@@ -12,6 +12,7 @@ from prospect.cli.options import (
     takes_drivers,
     takes_quiet,
     takes_workers,
+    tell_first_run,
     tell_list,
 )
 
@@ -32,6 +33,7 @@ def demo(output: Path, seed: int | None, workers: int | None, quiet: bool) -> No
     """Make a sample region, and map antimony, gold and coal in it."""
     from prospect.demo import run_demo
 
+    tell_first_run(quiet)
     for line in run_demo(output, seed=seed, workers=workers, progress=progress_of(quiet)):
         click.echo(line)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from prospect.cli.options import source_of, takes_drivers
+from prospect.cli.options import source_of, takes_drivers, tell_first_run
 
 
 @click.group(epilog="Example: prospect features show focal_mean")
@@ -64,7 +64,7 @@ def plan(sources: tuple[Path, ...], commodity: str, drivers: tuple[str, ...]) ->
 
     recipe = load_commodity(commodity).recipe
     stack = open_stack(source_of(sources), allow_drivers=drivers)
-    click.echo("Fitting, and compiling what is used for the first time …", err=True)
+    tell_first_run(quiet=False)
     builder = FeatureBuilder(recipe).fit(stack)
     costs = measure_costs(builder, stack)
     click.echo(f"{'ns/cell':>8}  {'halo':>9}  {'of':<24}  features")

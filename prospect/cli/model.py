@@ -16,6 +16,7 @@ from prospect.cli.options import (
     takes_quiet,
     takes_vectors,
     takes_workers,
+    tell_first_run,
 )
 from prospect.errors import ModelError
 
@@ -92,6 +93,7 @@ def train(
     require_writable_folder(output)
     stack = open_stack(project, without=without, allow_drivers=drivers)
     tell_alignment(stack)
+    tell_first_run(quiet)
     model = train_model(
         stack,
         spec,
@@ -209,6 +211,7 @@ def score(
         click.echo(f"Not used by the model: {', '.join(unused)}.", err=True)
     stack = open_stack(project, allow_drivers=drivers)
     tell_alignment(stack)
+    tell_first_run(quiet)
     score_stack(
         model,
         stack,

@@ -76,6 +76,19 @@ def progress_of(quiet: bool) -> Progress:
     return silent if quiet else bars
 
 
+def tell_first_run(quiet: bool) -> None:
+    """Say once why the first run takes longer: afterwards the compiled kernels are kept."""
+    import os
+
+    from prospect import _kernels
+
+    kept = os.environ.get("NUMBA_CACHE_DIR") or Path(_kernels.__file__).parent
+    if not quiet and not any(Path(kept).rglob("*.nbi")):
+        click.echo(
+            "The first run compiles what it computes with, for half a minute at most.", err=True
+        )
+
+
 def tell_list(title: str, lines: list[str]) -> None:
     """Echo lines under a title, if there are any."""
     if lines:
