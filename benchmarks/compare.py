@@ -1,0 +1,42 @@
+"""Fails if a ratio to a peer fell below half of what ratios.toml notes.
+
+``python benchmarks/compare.py --quick`` takes less than a minute. Ratios of one run are
+compared, never times; a case without its peer is passed over and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+
+import table
+
+LOOSE = 0.5
+"""Machines and what else runs on them differ; a kernel that lost its vectors loses more."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small layers (the only way)")
+    parser.parse_args()
+    path = table.HERE / "ratios.toml"
+    noted = tomllib.loads(path.read_text(encoding="utf-8"))["ratios"]
+    found = table.quick_ratios()
+    fallen = 0
+    for name, before in noted.items():
+        if name not in found:
+            print(f"  passed over: {name}")
+            continue
+        # How much the builder adds to its kernels is better small.
+        better = before / found[name] if name == "recipe, kernels" else found[name] / before
+        verdict = "ok" if better >= LOOSE else "FELL"
+        fallen += verdict != "ok"
+        print(f"{verdict:>4}  {name}: {found[name]:.2f}, noted {before:.2f}")
+    if fallen:
+        print(f"{fallen} of {len(noted)} ratios fell below half of what was noted.")
+    return 1 if fallen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
