@@ -21,9 +21,10 @@ def quantile(
     if shape == "square" and reach.size == tall.size == 3:
         kernels.nine_rank(block, share, needed, out)
         return
-    tile = 64 if reach.size < 64 else 128
+    # Small tiles sort more cells twice, large ones do not stay in the fastest memory.
+    tile = 32 if reach.size < 32 else 64 if reach.size < 64 else 128
     # Narrow windows hold too few values for counts by column to pay.
-    if shape == "square" and reach.size >= 25:
+    if shape == "square" and reach.size > 15:
         kernels.box_rank(block, *cell.halo(radius), share, needed, tile, out)
         return
     kernels.window_rank(block, reach, tall, share, needed, tile, out)
