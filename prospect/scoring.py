@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from prospect._version import __version__
 from prospect.errors import GridError, ModelError, OutputError
-from prospect.features.builder import tiles
+from prospect.features.plan import tiles
 from prospect.grid import LATTICE, Grid, Window
 from prospect.ground import Area, read_area
 from prospect.learners import likelihood, single_threaded

@@ -21,7 +21,7 @@ from prospect._version import __version__
 from prospect.commodities import Commodity, load_commodity
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
-from prospect.features.builder import tiles
+from prospect.features.plan import tiles
 from prospect.folds import BlockFolds, RandomFolds
 from prospect.grid import LATTICE, Grid, Window
 from prospect.ground import Area, Ground, make_ground

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prospect import grid
 from prospect.errors import GridError, ModelError, RecipeError
 from prospect.features import FeatureBuilder, builder, focal
-from prospect.features.builder import tiles
+from prospect.features.plan import tiles
 from prospect.grid import Window
 
 RECIPE = [

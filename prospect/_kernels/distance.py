@@ -97,3 +97,27 @@ def step_on(row: Flags, since: Steps) -> None:
     for x in range(row.shape[0]):
         more = np.int16(since[x] + 1) if since[x] < FAR else since[x]
         since[x] = np.int16(0) if row[x] else more
+
+
+@kernel
+def chain_lengths(
+    block: NDArray[np.float32], tall: float, broad: float, out: NDArray[np.float32]
+) -> None:
+    """Length of the links to neighbours; a corner cut by a straight step is no link of its own."""
+    slant = np.float32(math.sqrt(tall * tall + broad * broad))
+    down, across, none = np.float32(tall), np.float32(broad), np.float32(0.0)
+    for y in range(out.shape[0]):
+        above, here, below = block[y], block[y + 1], block[y + 2]
+        line = out[y]
+        for x in range(line.shape[0]):
+            if not here[x + 1] > none:
+                line[x] = none if here[x + 1] == here[x + 1] else np.float32(np.nan)
+                continue
+            north, south = above[x + 1] > none, below[x + 1] > none
+            west, east = here[x] > none, here[x + 2] > none
+            total = down * (north + south) + across * (west + east)
+            total += slant * (above[x] > none and not (west or north))
+            total += slant * (above[x + 2] > none and not (east or north))
+            total += slant * (below[x] > none and not (west or south))
+            total += slant * (below[x + 2] > none and not (east or south))
+            line[x] = total

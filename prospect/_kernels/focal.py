@@ -330,6 +330,44 @@ def box_lowest(block: Floats, rows: int, cols: int, sign: int, out: Floats) -> N
 
 
 @kernel
+def clear_few(
+    block: Floats, rows: int, cols: int, fewest: int, planes: Ints, out: NDArray[np.float32]
+) -> None:
+    """Make gaps in the planes where a window holds too few values; whole numbers, so exact."""
+    height, width = out.shape[1], out.shape[2]
+    length = 2 * cols + 1
+    count, held = np.zeros(width + 2 * cols, np.int32), np.empty(width, np.int32)
+    for y in range(2 * rows):
+        tally(block[y], np.int32(1), count)
+    for y in range(height):
+        tally(block[y + 2 * rows], np.int32(1), count)
+        thinnest = count[0]
+        for x in range(count.shape[0]):
+            thinnest = count[x] if count[x] < thinnest else thinnest
+        # Most rows are full enough even if every column of a window were the thinnest.
+        if thinnest * length < fewest:
+            running = np.int32(0)
+            for x in range(length - 1):
+                running += count[x]
+            for x in range(width):
+                running += count[x + length - 1]
+                held[x] = running
+                running -= count[x]
+            for k in planes:
+                line = out[k, y]
+                for x in range(width):
+                    line[x] = line[x] if held[x] >= fewest else np.float32(np.nan)
+        tally(block[y], np.int32(-1), count)
+
+
+@kernel
+def tally(row: Floats, by: np.int32, count: NDArray[np.int32]) -> None:
+    """Count the values of a row in, or out."""
+    for x in range(row.shape[0]):
+        count[x] += by if abs(row[x]) < np.inf else np.int32(0)
+
+
+@kernel
 def lowest_of_runs(bank: Floats, wide: int, length: int, out: Floats) -> None:
     """Lowest of ``length`` neighbours, from runs of doubling length that overlap."""
     this, run = 0, 1
@@ -402,72 +440,3 @@ def shaped_lowest(block: Floats, reach: Ints, cols: int, sign: int, out: Floats)
                     lower(low[:w], part[begin : begin + w])
             centre = block[middle + depth // 2, left + cols : left + cols + w]
             put_lower(low, low, one, centre, out[middle, left : left + w])
-
-
-@kernel
-def weighted_mean(block: Floats, down: Doubles, across: Doubles, least: float, out: Floats) -> None:
-    """Mean with weights that are a column times a row, both symmetric; gaps weigh nothing."""
-    height, width = out.shape
-    rows, cols = down.shape[0] // 2, across.shape[0] // 2
-    chunk = 512
-    tall, most = block.shape[0], min(chunk, width) + 2 * cols
-    clean, held = np.empty((tall, most), np.float32), np.empty((tall, most), np.float32)
-    value, weight = np.empty(most), np.empty(most)
-    values, weights = np.empty(chunk), np.empty(chunk)
-    for left in range(0, width, chunk):
-        w = min(chunk, width - left)
-        wide = w + 2 * cols
-        for y in range(tall):
-            row, filled, valid = block[y, left : left + wide], clean[y], held[y]
-            for x in range(wide):
-                filled[x] = row[x] if abs(row[x]) < np.inf else np.float32(0.0)
-            for x in range(wide):
-                valid[x] = np.float32(abs(row[x]) < np.inf)
-        for y in range(height):
-            weigh(clean, y, rows, wide, down, value)
-            weigh(held, y, rows, wide, down, weight)
-            weigh_along(value, w, across, values)
-            weigh_along(weight, w, across, weights)
-            centre = block[y + rows, left + cols : left + cols + w]
-            line = out[y, left : left + w]
-            for x in range(w):
-                known = abs(centre[x]) < np.inf and weights[x] >= least
-                line[x] = np.float32(values[x] / weights[x]) if known else np.float32(np.nan)
-
-
-@kernel
-def weigh(values: Floats, y: int, rows: int, wide: int, down: Doubles, sums: Doubles) -> None:
-    """Sums of columns by symmetric weights, two pairs of rows at a time."""
-    share, middle = down[rows], values[y + rows]
-    for x in range(wide):
-        sums[x] = share * middle[x]
-    for i in range(0, rows - 1, 2):
-        one, two = down[i], down[i + 1]
-        a, b = values[y + i], values[y + i + 1]
-        c, d = values[y + 2 * rows - i - 1], values[y + 2 * rows - i]
-        for x in range(wide):
-            outer, inner = np.float64(a[x]) + d[x], np.float64(b[x]) + c[x]
-            sums[x] += one * outer + two * inner
-    if rows % 2:
-        one, b, c = down[rows - 1], values[y + rows - 1], values[y + rows + 1]
-        for x in range(wide):
-            sums[x] += one * (np.float64(b[x]) + c[x])
-
-
-@kernel
-def weigh_along(values: Doubles, w: int, across: Doubles, sums: Doubles) -> None:
-    """Sums along a row by symmetric weights, two pairs of cells at a time."""
-    cols = across.shape[0] // 2
-    share, middle = across[cols], values[cols : cols + w]
-    for x in range(w):
-        sums[x] = share * middle[x]
-    for j in range(0, cols - 1, 2):
-        one, two = across[j], across[j + 1]
-        a, b = values[j : j + w], values[j + 1 : j + 1 + w]
-        c, d = values[2 * cols - j - 1 :], values[2 * cols - j :]
-        for x in range(w):
-            sums[x] += one * (a[x] + d[x]) + two * (b[x] + c[x])
-    if cols % 2:
-        one, b, c = across[cols - 1], values[cols - 1 : cols - 1 + w], values[cols + 1 :]
-        for x in range(w):
-            sums[x] += one * (b[x] + c[x])

@@ -87,6 +87,138 @@ def window_rank(
                     break
 
 
+BINS, GROUP = 256, 16
+"""Equal parts of a tile's sorted values, and how many parts make a group."""
+
+
+@kernel
+def box_rank(
+    block: Floats, rows: int, cols: int, share: float, fewest: int, tile: int, out: Floats
+) -> None:
+    """
+    As window_rank, for a rectangle: counts of columns by part of the sorted values.
+
+    A window's counts are those of its neighbour, more one column and less another, which
+    are rows of numbers; they lead to a few sorted values, which are looked through.
+    """
+    height, width = out.shape
+    depth, length = 2 * rows + 1, 2 * cols + 1
+    tall, broad = tile + 2 * rows, tile + 2 * cols
+    keys, place = np.empty((2, tall * broad), np.uint32), np.empty((2, tall * broad), np.int32)
+    ranks, values = np.empty((tall, broad), np.int32), np.empty(tall * broad, np.float32)
+    part = np.empty((tall, broad), np.int16)
+    sorted_y, sorted_x = np.empty(tall * broad, np.int32), np.empty(tall * broad, np.int32)
+    # Below 0 becomes far above, so that one comparison tells both ends.
+    tallest, longest = np.uint16(depth), np.uint16(length)
+    sorted_value = np.empty(tall * broad, np.float32)
+    column = np.empty((broad, BINS), np.uint16)
+    group = np.empty((broad, BINS // GROUP), np.uint16)
+    held = np.empty(broad, np.int64)
+    fine, coarse = np.empty(BINS, np.uint16), np.empty(BINS // GROUP, np.uint16)
+    # Four counts are added at once: none of them passes 16 bits, so none spills over.
+    columns, groups = column.view(np.uint64), group.view(np.uint64)
+    fines, coarses = fine.view(np.uint64), coarse.view(np.uint64)
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            bottom, right = min(top + tile, height), min(left + tile, width)
+            h, w = bottom - top, right - left
+            wide = w + 2 * cols
+            n = rank_values(block, top, left, h + 2 * rows, wide, keys, place, ranks, values)
+            size = n // BINS + 1
+            part[:, :] = -1
+            k, within = 0, 0
+            for i in range(n):
+                at = np.uint32(place[1, i])
+                row, col = at // np.uint32(wide), at % np.uint32(wide)
+                part[row, col] = k
+                within += 1
+                if within == size:
+                    k, within = k + 1, 0
+                sorted_y[i], sorted_x[i] = row, col
+                sorted_value[i] = values[ranks[row, col]]
+            column[:] = 0
+            group[:] = 0
+            held[:] = 0
+            for y in range(depth - 1):
+                count_row(part[y, :wide], 1, column, group, held)
+            for y in range(h):
+                count_row(part[y + depth - 1, :wide], 1, column, group, held)
+                fine[:] = 0
+                coarse[:] = 0
+                count = 0
+                for x in range(length - 1):
+                    add_counts(columns[x], fines)
+                    add_counts(groups[x], coarses)
+                    count += held[x]
+                for x in range(w):
+                    if x == 0:
+                        add_counts(columns[length - 1], fines)
+                        add_counts(groups[length - 1], coarses)
+                    else:
+                        move_counts(columns[x + length - 1], columns[x - 1], fines)
+                        move_counts(groups[x + length - 1], groups[x - 1], coarses)
+                        count -= held[x - 1]
+                    count += held[x + length - 1]
+                    if count < fewest or part[y + rows, x + cols] < 0:
+                        out[top + y, left + x] = np.nan
+                        continue
+                    position = share * (count - 1)
+                    nth = int(position)
+                    between, below, g = position - nth, 0, 0
+                    while below + coarse[g] <= nth:
+                        below += coarse[g]
+                        g += 1
+                    k = g * GROUP
+                    while below + fine[k] <= nth:
+                        below += fine[k]
+                        k += 1
+                    after = below + fine[k]
+                    i = k * size - 1
+                    while below <= nth:
+                        i += 1
+                        down, along = np.uint16(sorted_y[i] - y), np.uint16(sorted_x[i] - x)
+                        below += 1 if (down < tallest) & (along < longest) else 0
+                    value = np.float64(sorted_value[i])
+                    if between > 0.0:
+                        if after == nth + 1:
+                            k += 1
+                            while fine[k] == 0:
+                                k += 1
+                            i = k * size - 1
+                        while below <= nth + 1:
+                            i += 1
+                            down, along = np.uint16(sorted_y[i] - y), np.uint16(sorted_x[i] - x)
+                            below += 1 if (down < tallest) & (along < longest) else 0
+                        value += (sorted_value[i] - value) * between
+                    out[top + y, left + x] = value
+                count_row(part[y, :wide], -1, column, group, held)
+
+
+@kernel
+def count_row(parts: Any, by: int, column: Any, group: Any, held: Ints) -> None:
+    """Count a row of values into, or out of, the columns."""
+    for x in range(parts.shape[0]):
+        k = parts[x]
+        if k >= 0:
+            column[x, k] += by
+            group[x, k // GROUP] += by
+            held[x] += by
+
+
+@kernel
+def add_counts(come: Any, counts: Any) -> None:
+    """Add a column's counts."""
+    for k in range(counts.shape[0]):
+        counts[k] += come[k]
+
+
+@kernel
+def move_counts(come: Any, gone: Any, counts: Any) -> None:
+    """Add a column's counts, and take another's away."""
+    for k in range(counts.shape[0]):
+        counts[k] += come[k] - gone[k]
+
+
 @kernel
 def nine_rank(block: Floats, share: float, fewest: int, out: Floats) -> None:
     """Quantile of 3 × 3 cells by a sorting network, eight or sixteen windows at a time."""
@@ -182,8 +314,8 @@ def rank_values(
     place: Any,
     ranks: Any,
     values: Floats,
-) -> None:
-    """Ranks of a rectangle's values among themselves, equal ones alike; -1 in gaps."""
+) -> int:
+    """Ranks of a rectangle's values, equal ones alike, -1 in gaps; answers how many values."""
     digits = np.empty(2049, np.int64)
     n, here = 0, 0
     bits = values.view(np.uint32)
@@ -220,6 +352,7 @@ def rank_values(
             flip = np.uint32(0x80000000) if key >> np.uint32(31) else np.uint32(0xFFFFFFFF)
             bits[rank] = key ^ flip
         ranks[place[here, i] // w, place[here, i] % w] = rank
+    return n
 
 
 @kernel

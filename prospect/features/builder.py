@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -12,44 +15,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from prospect.errors import GridError, RecipeError
-from prospect.features.operation import NO_CLASS, Array, Operation, get_operation, is_valid
+from prospect.features.operation import Operation, get_operation, is_valid
+from prospect.features.plan import Plan, Step, lay_tiles, make_plan, tiles
 from prospect.features.recipe import FeatureSpec, Recipe
+from prospect.features.running import Watch, layer_values, run_plan
 from prospect.grid import LATTICE, Cell, Grid, Window
 from prospect.matching import Binding, LayerCard, bind, cards_of
-from prospect.stack import read_block
 
 SAMPLE_CELLS = 4_000_000
 """Statistics are exact up to this many cells; beyond, a regular subgrid of them is taken."""
 
 FIT_TILE = 1024
-
-
-@dataclass(frozen=True)
-class Step:
-    """
-    A row of a fitted recipe: nothing is left to decide.
-
-    Attributes
-    ----------
-    spec : FeatureSpec
-    operation : Operation
-    parameters : mapping
-        With defaults and learned statistics.
-    columns : tuple of str
-        Names of the features it makes.
-    units : str
-    """
-
-    spec: FeatureSpec
-    operation: Operation
-    parameters: Mapping[str, Any]
-    columns: tuple[str, ...]
-    units: str
-
-    @property
-    def name(self) -> str:
-        """The row's name."""
-        return self.spec.name
 
 
 @dataclass
@@ -128,7 +104,9 @@ class FeatureBuilder:
             self.steps_ += self._learn(batch, stack, grid)
         return self
 
-    def transform(self, stack: xr.Dataset, window: Window | None = None) -> xr.DataArray:
+    def transform(
+        self, stack: xr.Dataset, window: Window | None = None, *, workers: int = 1
+    ) -> xr.DataArray:
         """
         Build the features of a window.
 
@@ -138,6 +116,8 @@ class FeatureBuilder:
             With the layers of the fitted one, matched by name, else by role.
         window : Window, optional
             In cells of the stack's grid; the whole when not given.
+        workers : int
+            Threads. The bits are the same with any number.
 
         Returns
         -------
@@ -153,7 +133,13 @@ class FeatureBuilder:
         """
         grid = self.require_grid(stack)
         window = window or grid.window
-        values = self.compute(stack, window, bind(self.layers_, stack))
+        if workers > 1:
+            shape = (len(self.feature_names), window.height, window.width)
+            values = np.empty(shape, np.float32)
+            for place, block in self.tiles(stack, window, workers=workers):
+                values[:, *place.within(window)] = block
+        else:
+            values = self.compute(stack, window, bind(self.layers_, stack))
         part = grid.crop(window)
         columns = [(step, name) for step in self.steps_ if step.spec.keep for name in step.columns]
         coords: dict[str, Any] = {
@@ -166,7 +152,7 @@ class FeatureBuilder:
         return xr.DataArray(values, coords=coords, dims=("feature", "y", "x"), name="features")
 
     def fit_transform(self, stack: xr.Dataset) -> xr.DataArray:
-        """Fit, then build the features of the whole stack."""
+        """Fit, and build the features of the whole."""
         return self.fit(stack).transform(stack)
 
     def get_feature_names_out(self) -> NDArray[np.object_]:
@@ -175,14 +161,15 @@ class FeatureBuilder:
 
     @property
     def feature_names(self) -> list[str]:
-        """Names of the features, in the order of their columns."""
+        """The same, as a list."""
         return [name for step in self.steps_ if step.spec.keep for name in step.columns]
 
     @property
     def halo(self) -> tuple[int, int]:
         """Rows and columns that the features read beyond a window."""
         window = Window(0, 0, LATTICE, LATTICE)
-        needed = _regions(self.steps_, window, self.cell_).values()
+        _, needs = make_plan(self.steps_, self.cell_).windows(window, self.cell_)
+        needed = [needs[name] for name in self.layers_ if name in needs]
         return (
             max((-region.row for region in needed), default=0),
             max((-region.col for region in needed), default=0),
@@ -211,18 +198,103 @@ class FeatureBuilder:
         return grid
 
     def compute(
-        self, stack: xr.Dataset, window: Window, bindings: Mapping[str, Binding]
+        self,
+        stack: xr.Dataset,
+        window: Window,
+        bindings: Mapping[str, Binding],
+        out: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
-        """The features of a window as an array of shape (feature, y, x)."""
-        grid = Grid.of(stack)
-        out = np.empty((len(self.feature_names), window.height, window.width), np.float32)
-        results = _evaluate(self.steps_, stack, grid.window, window, self.cell_, bindings)
-        position = 0
-        for step, region, values in results:
-            if step.spec.keep:
-                rows, cols = window.within(region)
-                out[position : position + len(step.columns)] = values[:, rows, cols]
-                position += len(step.columns)
+        """The features of a window as an array of shape (feature, y, x), ``out`` if given."""
+        return self._fill(self._plan(), stack, Grid.of(stack).window, window, bindings, out)
+
+    def tiles(
+        self,
+        stack: xr.Dataset,
+        window: Window | None = None,
+        *,
+        tile: int | None = None,
+        workers: int = 1,
+        watch: Watch | None = None,
+    ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+        """
+        Build the features tile by tile, in blocks that are used again.
+
+        The bits are those of :meth:`transform`, whatever the tile and the workers. Memory
+        is that of ``workers + 1`` tiles, whatever the stack.
+
+        Parameters
+        ----------
+        stack : Dataset of dims (y, x)
+        window : Window, optional
+            In cells of the stack's grid; the whole when not given.
+        tile : int, optional
+            Side in cells, rounded up to the lattice. By default a tile is a lattice block
+            high and as wide as memory allows, since rows are read whole.
+        workers : int
+            Threads; kernels run without the interpreter's lock.
+        watch : callable, optional
+            Told of every call, the window it filled, and the seconds it took.
+
+        Yields
+        ------
+        window : Window
+        block : array of shape (feature, y, x), float32
+            Valid until the next tile is asked for.
+        """
+        grid = self.require_grid(stack)
+        bindings, plan = bind(self.layers_, stack), self._plan()
+        windows = lay_tiles(window or grid.window, plan.depth, tile)
+        largest = max((w.height * w.width for w in windows), default=0)
+        free: SimpleQueue[NDArray[np.float32]] = SimpleQueue()
+        for _ in range(min(workers + 1, len(windows))):
+            free.put(np.empty(plan.depth * largest, np.float32))
+
+        def one(part: Window, flat: NDArray[np.float32]) -> NDArray[np.float32]:
+            shape = (plan.depth, part.height, part.width)
+            out = flat[: math.prod(shape)].reshape(shape)
+            return self._fill(plan, stack, grid.window, part, bindings, out, watch)
+
+        if workers == 1:
+            flat = free.get() if windows else np.empty(0, np.float32)
+            for part in windows:
+                yield part, one(part, flat)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            pending: deque[tuple[Window, NDArray[np.float32], Future[NDArray[np.float32]]]]
+            pending = deque()
+            left = deque(windows)
+            while left or pending:
+                while left and not free.empty():
+                    part, flat = left.popleft(), free.get()
+                    pending.append((part, flat, pool.submit(one, part, flat)))
+                part, flat, future = pending.popleft()
+                yield part, future.result()
+                free.put(flat)
+
+    def _plan(self) -> Plan:
+        return make_plan(self.steps_, self.cell_)
+
+    def _fill(
+        self,
+        plan: Plan,
+        stack: xr.Dataset,
+        whole: Window,
+        window: Window,
+        bindings: Mapping[str, Binding],
+        out: NDArray[np.float32] | None = None,
+        watch: Watch | None = None,
+    ) -> NDArray[np.float32]:
+        """Run a plan on the part of a window inside the grid; beyond it are gaps."""
+        if out is None:
+            out = np.empty((plan.depth, window.height, window.width), np.float32)
+        inside = window.intersect(whole)
+        if inside == window:
+            run_plan(plan, stack, bindings, window, whole, self.cell_, out, watch=watch)
+            return out
+        out[:] = np.nan
+        if inside.height and inside.width:
+            rows, cols = inside.within(window)
+            out[:, rows, cols] = self._fill(plan, stack, whole, inside, bindings, None, watch)
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -291,6 +363,8 @@ class FeatureBuilder:
                 settings[spec.name] |= learn(samples[spec.of[0]], attrs, **settings[spec.name])
             except RecipeError as error:
                 raise RecipeError(f"Feature '{spec.name}' of {spec.of[0]}: {error}") from error
+        for spec in specs:
+            _require_window(spec, get_operation(spec.operation), settings[spec.name], grid)
         return tuple(self._step(spec, settings[spec.name]) for spec in specs)
 
     def _step(self, spec: FeatureSpec, parameters: Mapping[str, Any]) -> Step:
@@ -329,33 +403,21 @@ class FeatureBuilder:
         stride = max(1, math.ceil(math.sqrt(grid.rows * grid.cols / SAMPLE_CELLS)))
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         bindings = bind(self.layers_, stack)
-        steps = _needed(self.steps_, names)
+        plan = make_plan(self.steps_, self.cell_, names - set(self.layers_))
         tile = -(-FIT_TILE // stride) * stride
         for window in tiles(grid.window, -(-tile // LATTICE) * LATTICE):
             start = (-window.row % stride, -window.col % stride)
-            for name in sorted(names & set(self.layers_)):
-                card = self.layers_[name]
-                block = _read(stack, card, bindings[name], window)
-                block = block[start[0] :: stride, start[1] :: stride]
-                parts[name].append(block[is_valid(block)])
-            for step, region, values in _evaluate(
-                steps, stack, grid.window, window, self.cell_, bindings, names
-            ):
-                if step.name in names:
-                    rows, cols = window.within(region)
-                    block = values[0, rows, cols][start[0] :: stride, start[1] :: stride]
-                    parts[step.name].append(block[is_valid(block)])
+            some = slice(start[0], None, stride), slice(start[1], None, stride)
+            blocks = {
+                name: layer_values(stack, bindings[name], window)
+                for name in sorted(names & set(self.layers_))
+            }
+            made = self._fill(plan, stack, grid.window, window, bindings)
+            blocks |= {name: made[plane] for name, plane in plan.places.items()}
+            for name, block in blocks.items():
+                parts[name].append(block[some][is_valid(block[some])])
         # Sorting makes sums over the sample independent of the order of tiles.
         return {name: np.sort(np.concatenate(found)) for name, found in parts.items()}
-
-
-def tiles(window: Window, side: int) -> Iterator[Window]:
-    """Cut a window into tiles of ``side`` cells, a multiple of the lattice, row by row."""
-    for row in range(window.row, window.row + window.height, side):
-        for col in range(window.col, window.col + window.width, side):
-            height = min(side, window.row + window.height - row)
-            width = min(side, window.col + window.width - col)
-            yield Window(row, col, height, width)
 
 
 def _in_use(specs: Iterable[FeatureSpec]) -> list[FeatureSpec]:
@@ -367,6 +429,33 @@ def _in_use(specs: Iterable[FeatureSpec]) -> list[FeatureSpec]:
             wanted.update(spec.of)
             used.append(spec)
     return used[::-1]
+
+
+def _require_window(
+    spec: FeatureSpec, operation: Operation, parameters: Mapping[str, Any], grid: Grid
+) -> None:
+    """A moving window must be wider than half a cell, and fit into the layers."""
+    if not operation.needs_metres:
+        return
+    cell = grid.cell
+    try:
+        rows, cols = operation.halo(cell, parameters)
+    except RecipeError as error:
+        raise RecipeError(f"Feature '{spec.name}': {error}") from error
+    name = next((n for n in ("radius", "coarse", "sigma") if n in parameters), None)
+    if name is None:
+        return
+    metres = float(parameters[name])
+    if metres < max(cell) / 2:
+        raise RecipeError(
+            f"Feature '{spec.name}': {name} {metres:g} m is less than half a cell of "
+            f"{max(cell):g} m: make it larger, or take finer layers."
+        )
+    if rows > grid.rows or cols > grid.cols:
+        raise RecipeError(
+            f"Feature '{spec.name}': {name} {metres:g} m reaches {rows} × {cols} cells to every "
+            f"side, which is larger than the layers with {grid.rows} × {grid.cols}: make it less."
+        )
 
 
 def _rounds(
@@ -382,126 +471,6 @@ def _rounds(
         yield batch
         ready |= {spec.name for spec in batch}
         left = [spec for spec in left if spec.name not in ready]
-
-
-def _needed(steps: Sequence[Step], names: set[str]) -> list[Step]:
-    """Steps that lead to some names."""
-    wanted = set(names)
-    found = []
-    for step in reversed(steps):
-        if step.name in wanted:
-            wanted.update(step.spec.of)
-            found.append(step)
-    return found[::-1]
-
-
-def _regions(
-    steps: Sequence[Step], window: Window, cell: Cell, names: set[str] | None = None
-) -> dict[str, Window]:
-    """
-    The window that each step is evaluated on, and each layer is read on.
-
-    A step covers what is wanted of it and what its followers read around theirs. Where
-    the arithmetic runs along the lattice, the window grows to whole lattice blocks.
-    """
-    regions: dict[str, Window] = {}
-    for step in reversed(steps):
-        wanted = step.spec.keep if names is None else step.name in names
-        region = regions.get(step.name)
-        if wanted or region is None:
-            region = window if region is None else _cover(region, window)
-        if step.operation.anchored:
-            region = _on_lattice(region)
-        regions[step.name] = region
-        halo = step.operation.halo(cell, step.parameters)
-        read = region.expand(*halo)
-        for item in step.spec.of:
-            regions[item] = _cover(regions[item], read) if item in regions else read
-    return regions
-
-
-def _evaluate(
-    steps: Sequence[Step],
-    stack: xr.Dataset,
-    whole: Window,
-    window: Window,
-    cell: Cell,
-    bindings: Mapping[str, Binding],
-    names: set[str] | None = None,
-) -> Iterator[tuple[Step, Window, NDArray[np.float32]]]:
-    """Run the steps on a window: each layer read once, each result dropped after its last use."""
-    regions = _regions(steps, window, cell, names)
-    last = {item: step.name for step in steps for item in step.spec.of}
-    held: dict[str, Array] = {}
-    for step in steps:
-        region = regions[step.name]
-        halo = step.operation.halo(cell, step.parameters)
-        blocks = []
-        for item in step.spec.of:
-            if item not in held:
-                binding = bindings[item]
-                held[item] = _read(stack, binding.card, binding, regions[item])
-            rows, cols = region.expand(*halo).within(regions[item])
-            blocks.append(np.ascontiguousarray(held[item][rows, cols]))
-        shape = (len(step.columns), region.height, region.width)
-        values = np.empty(shape, np.float32)
-        out = values if step.operation.columns is not None else values[0]
-        step.operation.compute(*blocks, out=out, cell=cell, **step.parameters)
-        _clear_outside(values, region, whole)
-        if step.name in last:
-            held[step.name] = values[0]
-        yield step, region, values
-        for item in step.spec.of:
-            if last[item] == step.name:
-                held.pop(item, None)
-
-
-def _read(stack: xr.Dataset, card: LayerCard, binding: Binding, window: Window) -> NDArray[Any]:
-    """A layer's block, in the unit and with the class codes that were fitted."""
-    if card.kind == "categorical":
-        codes = read_block(stack[binding.name], window, np.int32)
-        return codes if binding.recode is None else _recode(codes, binding.recode)
-    values = read_block(stack[binding.name], window, np.float32)
-    if binding.factor != 1.0:
-        values *= np.float32(binding.factor)
-    return values
-
-
-def _recode(codes: NDArray[np.int32], table: Mapping[int, int]) -> NDArray[np.int32]:
-    """Class codes of another table; classes that were never seen get a code of their own."""
-    found, positions = np.unique(codes, return_inverse=True)
-    unseen = np.iinfo(np.int32).max
-    new = [NO_CLASS if code == NO_CLASS else table.get(int(code), unseen) for code in found]
-    return np.array(new, np.int32)[positions].reshape(codes.shape)
-
-
-def _clear_outside(values: NDArray[np.float32], region: Window, whole: Window) -> None:
-    """Nothing is known beyond the grid, even where arithmetic would give a number."""
-    inside = region.intersect(whole)
-    if inside == region:
-        return
-    rows, cols = inside.within(region)
-    values[:, : rows.start] = np.nan
-    values[:, rows.stop :] = np.nan
-    values[:, :, : cols.start] = np.nan
-    values[:, :, cols.stop :] = np.nan
-
-
-def _cover(a: Window, b: Window) -> Window:
-    """The smallest window that holds both."""
-    row, col = min(a.row, b.row), min(a.col, b.col)
-    bottom = max(a.row + a.height, b.row + b.height)
-    right = max(a.col + a.width, b.col + b.width)
-    return Window(row, col, bottom - row, right - col)
-
-
-def _on_lattice(window: Window) -> Window:
-    """The smallest union of lattice blocks that holds a window."""
-    row = window.row // LATTICE * LATTICE
-    col = window.col // LATTICE * LATTICE
-    bottom = -(-(window.row + window.height) // LATTICE) * LATTICE
-    right = -(-(window.col + window.width) // LATTICE) * LATTICE
-    return Window(row, col, bottom - row, right - col)
 
 
 def _load_step(item: Mapping[str, Any]) -> Step:

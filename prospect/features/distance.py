@@ -9,15 +9,15 @@ has one the distance is still that to the nearest known cell of the classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from prospect.errors import RecipeError
-from prospect.features.focal import moments, require_length, window
-from prospect.features.operation import Array, Parameters, operation
+from prospect.features.operation import Array, Family, Parameters, operation
+from prospect.features.windows import moments, require_length, window
 from prospect.grid import Cell
 
 FLOOR = 10_000.0
@@ -85,7 +85,51 @@ def class_codes(
     return {"codes": sorted({table[name] for name in names})}
 
 
-@operation(takes="geometry", halo=within_cap, units="m")
+def of_source(parameters: Parameters) -> tuple[int, ...] | None:
+    """What rows must agree on to share a distance: the classes, where there are any."""
+    codes = parameters.get("codes")
+    return None if codes is None else tuple(codes)
+
+
+def together(
+    block: Array,
+    out: Array,
+    cell: Cell,
+    asked: Sequence[tuple[int, tuple[float, float]]],
+    key: tuple[int, ...] | None,
+) -> None:
+    """Fill planes with distances (scale 0) and proximities to one source, measured once."""
+    farthest = max(cap for _, (_, cap) in asked)
+    first = asked[0][0]
+    source = block > 0 if key is None else of_classes(block, list(key))
+    measure(source, cell, farthest, out[first])
+    # Backwards, so that the plane that holds the measured distance is turned last.
+    for plane, (scale, cap) in reversed(asked):
+        if cap < farthest or plane != first:
+            np.minimum(out[first], np.float32(cap), out=out[plane])
+        if scale:
+            decay(out[plane], scale)
+
+
+SOURCE = Family("source", of_source, together)
+"""Rows of one source."""
+
+
+def distance_asked(parameters: Parameters) -> list[tuple[float, float]]:
+    """Metres up to the cap."""
+    return [(0.0, float(parameters["cap"]))]
+
+
+def proximity_asked(parameters: Parameters) -> list[tuple[float, float]]:
+    """Closeness of a scale."""
+    scale = float(parameters["scale"])
+    return [(scale, decay_cap(scale, float(parameters["cap"])))]
+
+
+DISTANCE, PROXIMITY = (SOURCE, distance_asked), (SOURCE, proximity_asked)
+
+
+@operation(takes="geometry", halo=within_cap, units="m", joint=DISTANCE)
 def distance_to(block: Array, *, out: Array, cell: Cell, cap: float = 10_000.0) -> None:
     """
     Distance to the nearest cell of a geometry.
@@ -112,7 +156,7 @@ def distance_to(block: Array, *, out: Array, cell: Cell, cap: float = 10_000.0) 
     measure(block > 0, cell, cap, out)
 
 
-@operation(takes="geometry", halo=within_decay, units="1")
+@operation(takes="geometry", halo=within_decay, units="1", joint=PROXIMITY)
 def proximity(block: Array, *, out: Array, cell: Cell, scale: float, cap: float = 0.0) -> None:
     """
     Closeness to a geometry, ``exp(-distance / scale)``.
@@ -138,7 +182,14 @@ def proximity(block: Array, *, out: Array, cell: Cell, scale: float, cap: float 
     decay(out, scale)
 
 
-@operation(takes="categorical", halo=within_cap, learn=class_codes, learned=("codes",), units="m")
+@operation(
+    takes="categorical",
+    halo=within_cap,
+    learn=class_codes,
+    learned=("codes",),
+    units="m",
+    joint=(SOURCE, distance_asked),
+)
 def distance_to_classes(
     block: Array,
     *,
@@ -171,7 +222,14 @@ def distance_to_classes(
     measure(of_classes(block, codes), cell, cap, out)
 
 
-@operation(takes="categorical", halo=within_decay, learn=class_codes, learned=("codes",), units="1")
+@operation(
+    takes="categorical",
+    halo=within_decay,
+    learn=class_codes,
+    learned=("codes",),
+    units="1",
+    joint=(SOURCE, proximity_asked),
+)
 def proximity_to_classes(
     block: Array,
     *,
@@ -305,36 +363,26 @@ def line_density(
     .. [1] Dorst and Smeulders (1987). Length estimators for digitized contours. Computer
        Vision, Graphics, and Image Processing 40(3).
     """
-    lengths = chain_lengths(block > 0, cell)
-    lengths[~np.isfinite(block[1:-1, 1:-1])] = np.nan
+    lengths = chain_lengths(block, cell)
     moments(lengths, out[None], cell, radius, 0.0, shape, (0, -1, -1))
     out *= np.float32(1e3 / (cell.dy * cell.dx))
 
 
-def chain_lengths(line: Array, cell: Cell) -> Array:
+def chain_lengths(block: Array, cell: Cell) -> Array:
     """Metres of line in every cell but the outer ring: half of each link to a neighbour."""
-    here = line[1:-1, 1:-1]
-    north, south = line[:-2, 1:-1], line[2:, 1:-1]
-    west, east = line[1:-1, :-2], line[1:-1, 2:]
-    lengths = cell.dy * (1.0 * north + south) + cell.dx * (1.0 * west + east)
-    slant = float(np.hypot(cell.dy, cell.dx))
-    # A corner that is cut by a straight step is no link of its own.
-    for corner, beside, above in (
-        (line[:-2, :-2], west, north),
-        (line[:-2, 2:], east, north),
-        (line[2:, :-2], west, south),
-        (line[2:, 2:], east, south),
-    ):
-        lengths += slant * (corner & ~beside & ~above)
-    return np.asarray(CHAIN / 2 * here * lengths, np.float32)
+    from prospect._kernels import distance as kernels
+
+    lengths = np.empty((block.shape[0] - 2, block.shape[1] - 2), np.float32)
+    kernels.chain_lengths(block, CHAIN / 2 * cell.dy, CHAIN / 2 * cell.dx, lengths)
+    return lengths
 
 
 def of_classes(block: Array, codes: list[int]) -> Array:
     """Where a map shows one of the classes."""
-    # The last place of the table stays False: -1, a gap, points at it.
-    table = np.zeros(max(int(block.max(initial=0)), *codes, 0) + 2, np.bool_)
-    table[codes] = True
-    return table[block]
+    found = np.zeros(block.shape, np.bool_)
+    for code in codes:
+        found |= block == code
+    return found
 
 
 def measure(source: Array, cell: Cell, cap: float, out: Array) -> None:

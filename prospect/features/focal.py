@@ -9,128 +9,25 @@ hold a value; with its default of a quarter a full layer keeps its corners.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from prospect import grid
-from prospect.errors import RecipeError
-from prospect.features.operation import Array, Parameters, operation
+from prospect.features.operation import Array, operation
+from prospect.features.windows import (
+    STATISTICS,
+    WINDOW,
+    asks,
+    count_valid,
+    lowest,
+    moments,
+    require_outputs,
+    some_statistics,
+    together,
+    window,
+)
 from prospect.grid import Cell
 
-STATISTICS = ("mean", "std", "z", "min", "max", "range")
-"""What focal_statistics can give."""
 
-
-def require_length(name: str, metres: float) -> float:
-    """The length itself, if it is more than nothing."""
-    if not 0 < metres < math.inf:
-        raise RecipeError(f"'{name}' is a length in metres above 0, but {metres:g} came.")
-    return metres
-
-
-def require_share(name: str, share: float) -> float:
-    """The share itself, if it lies between 0 and 1."""
-    if not 0 <= share <= 1:
-        raise RecipeError(f"'{name}' is a share from 0 to 1, but {share:g} came.")
-    return share
-
-
-def require_outputs(outputs: list[str], known: tuple[str, ...]) -> list[str]:
-    """The outputs themselves, if all are known, and each is asked for once."""
-    if not outputs or len(set(outputs)) < len(outputs) or not set(outputs) <= set(known):
-        raise RecipeError(
-            f"'outputs' names some of {', '.join(known)}, each once, but {outputs} came."
-        )
-    return list(outputs)
-
-
-def window(cell: Cell, parameters: Parameters) -> tuple[int, int]:
-    """Rows and columns that ``radius`` reaches to."""
-    return cell.halo(require_length("radius", float(parameters["radius"])))
-
-
-def some_statistics(parameters: Parameters) -> list[str]:
-    """The outputs asked for."""
-    return require_outputs(parameters["outputs"], STATISTICS)
-
-
-def reach_of(cell: Cell, radius: float, shape: str) -> tuple[Array, Array]:
-    """Cells to both sides of the centre in every row, and in every column; -1 for none."""
-    rows, cols = cell.halo(radius)
-    if shape == "square":
-        return np.full(2 * rows + 1, cols, np.int64), np.full(2 * cols + 1, rows, np.int64)
-    if shape != "circle":
-        raise RecipeError(f"'shape' is 'square' or 'circle', but {shape!r} came.")
-
-    def chords(count: int, step: float, other: float) -> Array:
-        left = radius**2 * (1 + 1e-9) - (np.arange(-count, count + 1) * step) ** 2
-        half = np.floor(np.sqrt(np.maximum(left, 0)) / other).astype(np.int64)
-        return np.where(left < 0, -1, half)
-
-    return chords(rows, cell.dy, cell.dx), chords(cols, cell.dx, cell.dy)
-
-
-def size_of(reach: Array) -> int:
-    """How many cells a window has."""
-    return int(np.sum(np.maximum(2 * reach + 1, 0)))
-
-
-def fewest(cells: int, min_valid: float) -> int:
-    """How many of a window's cells must hold a value; one at least."""
-    return max(1, math.ceil(round(require_share("min_valid", min_valid) * cells, 6)))
-
-
-def moments(
-    block: Array,
-    out: Array,
-    cell: Cell,
-    radius: float,
-    min_valid: float,
-    shape: str,
-    places: tuple[int, int, int],
-) -> int:
-    """Fill the planes at ``places`` with mean, std and z; answers how many cells a window has."""
-    from prospect._kernels import focal as kernels
-
-    rows, cols = cell.halo(radius)
-    reach, _ = reach_of(cell, radius, shape)
-    cells = size_of(reach)
-    needed = fewest(cells, min_valid)
-    if shape == "square":
-        kernels.box_moments(block, rows, cols, grid.LATTICE, needed, *places, out)
-    else:
-        kernels.shaped_moments(block, reach, cols, grid.LATTICE, needed, *places, out)
-    return cells
-
-
-def lowest(
-    block: Array, out: Array, cell: Cell, radius: float, min_valid: float, shape: str, sign: int
-) -> None:
-    """Fill ``out`` with the lowest (sign 1) or highest (-1) of the window."""
-    from prospect._kernels import focal as kernels
-
-    if shape == "square":
-        kernels.box_lowest(block, *cell.halo(radius), sign, out)
-    else:
-        reach, _ = reach_of(cell, radius, shape)
-        kernels.shaped_lowest(block, reach, cell.halo(radius)[1], sign, out)
-    if require_share("min_valid", min_valid) > 0:
-        count = np.empty_like(out)
-        cells = count_valid(block, count, cell, radius, shape)
-        out[count < fewest(cells, min_valid)] = np.nan
-
-
-def count_valid(block: Array, out: Array, cell: Cell, radius: float, shape: str) -> int:
-    """Fill ``out`` with how many of a window's cells hold a value; answers how many it has."""
-    valid = np.isfinite(block).astype(np.float32)
-    cells = moments(valid, out[None], cell, radius, 0.0, shape, (0, -1, -1))
-    out *= np.float32(cells)
-    np.rint(out, out=out)
-    return cells
-
-
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("mean"))
 def focal_mean(
     block: Array,
     *,
@@ -165,7 +62,7 @@ def focal_mean(
     moments(block, out[None], cell, radius, min_valid, shape, (0, -1, -1))
 
 
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("std"))
 def focal_std(
     block: Array,
     *,
@@ -199,7 +96,7 @@ def focal_std(
     moments(block, out[None], cell, radius, min_valid, shape, (-1, 0, -1))
 
 
-@operation(halo=window, anchored=True, units="1")
+@operation(halo=window, anchored=True, units="1", joint=asks("z"))
 def local_z(
     block: Array,
     *,
@@ -235,7 +132,7 @@ def local_z(
     moments(block, out[None], cell, radius, min_valid, shape, (-1, -1, 0))
 
 
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("min"))
 def focal_min(
     block: Array,
     *,
@@ -266,10 +163,10 @@ def focal_min(
     DataArray of shape (y, x), float32
         In the layer's unit. NaN in gaps and where the window holds too few values.
     """
-    lowest(block, out, cell, radius, min_valid, shape, 1)
+    lowest(block, out[None], cell, radius, min_valid, shape, (0, -1))
 
 
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("max"))
 def focal_max(
     block: Array,
     *,
@@ -300,10 +197,10 @@ def focal_max(
     DataArray of shape (y, x), float32
         In the layer's unit. NaN in gaps and where the window holds too few values.
     """
-    lowest(block, out, cell, radius, min_valid, shape, -1)
+    lowest(block, out[None], cell, radius, min_valid, shape, (-1, 0))
 
 
-@operation(halo=window, anchored=True)
+@operation(halo=window, anchored=True, joint=asks("range"))
 def focal_range(
     block: Array,
     *,
@@ -334,10 +231,7 @@ def focal_range(
     DataArray of shape (y, x), float32
         In the layer's unit. NaN in gaps and where the window holds too few values.
     """
-    low = np.empty_like(out)
-    lowest(block, low, cell, radius, 0.0, shape, 1)
-    lowest(block, out, cell, radius, min_valid, shape, -1)
-    out -= low
+    together(block, out[None], cell, [(0, "range")], (radius, min_valid, shape))
 
 
 @operation(halo=window, anchored=True, units="cells")
@@ -417,7 +311,7 @@ def share_above(
     )
 
 
-@operation(halo=window, anchored=True, columns=some_statistics)
+@operation(halo=window, anchored=True, columns=some_statistics, joint=(WINDOW, some_statistics))
 def focal_statistics(
     block: Array,
     *,
@@ -452,16 +346,4 @@ def focal_statistics(
         One plane an output. NaN in gaps and where the window holds too few values.
     """
     wanted = require_outputs(outputs, STATISTICS)
-    places = [wanted.index(name) if name in wanted else -1 for name in STATISTICS]
-    mean, std, z, low, high, between = places
-    if max(mean, std, z) >= 0:
-        moments(block, out, cell, radius, min_valid, shape, (mean, std, z))
-    for place, sign in ((low, 1), (high, -1)):
-        if place >= 0:
-            lowest(block, out[place], cell, radius, min_valid, shape, sign)
-    if between >= 0 and min(low, high) >= 0:
-        np.subtract(out[high], out[low], out=out[between])
-    elif between >= 0:
-        focal_range.compute(
-            block, out=out[between], cell=cell, radius=radius, min_valid=min_valid, shape=shape
-        )
+    together(block, out, cell, list(enumerate(wanted)), (radius, min_valid, shape))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from prospect.errors import RecipeError
-from prospect.features.focal import fewest, reach_of, size_of, window
 from prospect.features.operation import Array, operation
+from prospect.features.windows import fewest, reach_of, size_of, window
 from prospect.grid import Cell
 
 
@@ -22,6 +22,10 @@ def quantile(
         kernels.nine_rank(block, share, needed, out)
         return
     tile = 64 if reach.size < 64 else 128
+    # Narrow windows hold too few values for counts by column to pay.
+    if shape == "square" and reach.size >= 25:
+        kernels.box_rank(block, *cell.halo(radius), share, needed, tile, out)
+        return
     kernels.window_rank(block, reach, tall, share, needed, tile, out)
 
 

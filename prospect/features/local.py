@@ -157,4 +157,4 @@ def one_hot(
     gaps = layer == -1
     for column, code in zip(out, codes, strict=True):
         np.equal(layer, code, out=column, casting="unsafe")
-        column[gaps] = np.nan
+        np.copyto(column, np.nan, where=gaps)

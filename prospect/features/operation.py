@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,6 +23,30 @@ NO_CLASS = -1
 """Code of a gap in a categorical layer."""
 
 _REGISTRY: dict[str, Operation] = {}
+
+
+@dataclass(frozen=True)
+class Family:
+    """
+    Operations that one call computes together, to the same bits as one after the other.
+
+    Parameters
+    ----------
+    name : str
+    key : callable(parameters) -> hashable
+        Rows of one input whose keys are equal share the work.
+    compute : callable(block, out, cell, asked, key)
+        Fills planes of ``out``; ``asked`` says which plane is to hold what. The block
+        carries the largest halo among the rows.
+    """
+
+    name: str
+    key: Callable[[Parameters], Hashable]
+    compute: Callable[[Array, Array, Cell, Sequence[tuple[int, Any]], Any], None]
+
+
+Asks = Callable[[Parameters], Sequence[Any]]
+"""What an operation asks of its family: an entry a column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +78,8 @@ class Operation:
         Unit of the result; ``{unit}`` stands for the unit of the input.
     anchored : bool
         Whether the arithmetic runs along rows or columns and so must start on the lattice.
+    joint : (Family, callable(parameters) -> list), optional
+        The family it belongs to, and what it asks of it, an entry a column.
     """
 
     name: str
@@ -65,6 +91,7 @@ class Operation:
     units: str = "{unit}"
     anchored: bool = False
     learned: tuple[str, ...] = ()
+    joint: tuple[Family, Asks] | None = None
     signature: inspect.Signature = field(default_factory=inspect.Signature)
 
     def __call__(self, *layers: xr.DataArray, **parameters: Any) -> xr.DataArray:
@@ -161,6 +188,7 @@ def operation(
     columns: Callable[[Parameters], list[str]] | None = None,
     units: str = "{unit}",
     anchored: bool = False,
+    joint: tuple[Family, Asks] | None = None,
 ) -> Callable[[Callable[..., None]], Operation]:
     """Register a ``compute`` function as an operation under its own name."""
 
@@ -179,6 +207,7 @@ def operation(
             units=units,
             anchored=anchored,
             learned=learned,
+            joint=joint,
             signature=signature.replace(parameters=keywords),
         )
         for item in ("__doc__", "__module__", "__name__", "__qualname__", "__wrapped__"):

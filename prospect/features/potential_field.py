@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from prospect.features.operation import Array, one_cell, operation
 from prospect.grid import Cell
 
@@ -36,9 +34,6 @@ def horizontal_gradient(layer: Array, *, out: Array, cell: Cell) -> None:
     .. [1] Blakely and Simpson (1986). Approximating edges of source bodies from
        magnetic or gravity anomalies. Geophysics 51(7).
     """
-    east = layer[1:-1, 2:] - layer[1:-1, :-2]
-    north = layer[:-2, 1:-1] - layer[2:, 1:-1]
-    east *= np.float32(0.5 / cell.dx)
-    north *= np.float32(0.5 / cell.dy)
-    np.hypot(east, north, out=out)
-    out[np.isnan(layer[1:-1, 1:-1])] = np.nan
+    from prospect._kernels import terrain as kernels
+
+    kernels.gradient_magnitude(layer, cell.dy, cell.dx, out)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from prospect.errors import RecipeError
-from prospect.features.focal import require_length, require_share
 from prospect.features.operation import Array, Parameters, operation
+from prospect.features.windows import require_length, require_share
 from prospect.grid import Cell
 
 TAIL = 4.0
@@ -28,7 +28,7 @@ def bell(sigma: float, step: float, count: int) -> Array:
 
 def smooth(block: Array, out: Array, cell: Cell, sigma: float, min_valid: float) -> None:
     """Fill ``out`` with a Gaussian mean; the block may carry more halo than it needs."""
-    from prospect._kernels import focal as kernels
+    from prospect._kernels import smoothing as kernels
 
     least = max(require_share("min_valid", min_valid), 1e-9)
     rows, cols = cell.halo(TAIL * sigma)

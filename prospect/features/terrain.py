@@ -8,40 +8,15 @@ among its 3 × 3, and so the grid's outer ring, is a gap.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from prospect import grid
 from prospect.errors import RecipeError
-from prospect.features.focal import fewest, require_length, require_outputs
+from prospect.features import windows
 from prospect.features.operation import Array, Parameters, one_cell, operation
+from prospect.features.surface import OUTPUTS, SURFACE, asks, derive, some_outputs
+from prospect.features.windows import fewest, require_length, require_outputs
 from prospect.grid import Cell
-
-OUTPUTS = (
-    "slope",
-    "aspect",
-    "eastness",
-    "northness",
-    "profile_curvature",
-    "plan_curvature",
-    "total_curvature",
-    "ruggedness",
-    "position",
-    "roughness",
-    "hillshade",
-)
-"""What terrain can give, in the kernel's order."""
-
-METHODS = ("horn", "zevenbergen-thorne")
-
-SUN = (315.0, 45.0)
-"""Azimuth and altitude of the light where none is named, degrees."""
-
-
-def some_outputs(parameters: Parameters) -> list[str]:
-    """The outputs asked for."""
-    return require_outputs(parameters["outputs"], OUTPUTS)
 
 
 def around(cell: Cell, parameters: Parameters) -> tuple[int, int]:
@@ -55,34 +30,7 @@ def around_and_one(cell: Cell, parameters: Parameters) -> tuple[int, int]:
     return rows + 1, cols + 1
 
 
-def derive(
-    block: Array,
-    out: Array,
-    cell: Cell,
-    places: dict[str, int],
-    method: str = METHODS[0],
-    sun: tuple[float, float] = SUN,
-) -> None:
-    """Fill planes of ``out`` with the named outputs; 'normal' stands for three planes."""
-    from prospect._kernels import terrain as kernels
-
-    if method not in METHODS:
-        raise RecipeError(f"'method' is one of {', '.join(METHODS)}, but {method!r} came.")
-    azimuth, altitude = map(math.radians, sun)
-    light = np.array(
-        [
-            math.sin(azimuth) * math.cos(altitude),
-            math.cos(azimuth) * math.cos(altitude),
-            math.sin(altitude),
-        ]
-    )
-    where = np.array([places.get(name, -1) for name in OUTPUTS] + [-1] * 3, np.int64)
-    if "normal" in places:
-        where[len(OUTPUTS) :] = places["normal"] + np.arange(3)
-    kernels.surface(block, cell.dy, cell.dx, method == "horn", light, where, out)
-
-
-@operation(halo=one_cell, units="degree")
+@operation(halo=one_cell, units="degree", joint=asks("slope"))
 def slope(
     block: Array,
     *,
@@ -116,7 +64,7 @@ def slope(
     derive(block, out[None], cell, {"slope": 0}, method)
 
 
-@operation(halo=one_cell, units="degree")
+@operation(halo=one_cell, units="degree", joint=asks("aspect"))
 def aspect(
     block: Array,
     *,
@@ -150,7 +98,7 @@ def aspect(
     derive(block, out[None], cell, {"aspect": 0}, method)
 
 
-@operation(halo=one_cell, units="1")
+@operation(halo=one_cell, units="1", joint=asks("eastness"))
 def eastness(
     block: Array,
     *,
@@ -184,7 +132,7 @@ def eastness(
     derive(block, out[None], cell, {"eastness": 0}, method)
 
 
-@operation(halo=one_cell, units="1")
+@operation(halo=one_cell, units="1", joint=asks("northness"))
 def northness(
     block: Array,
     *,
@@ -218,7 +166,7 @@ def northness(
     derive(block, out[None], cell, {"northness": 0}, method)
 
 
-@operation(halo=one_cell, units="1/m")
+@operation(halo=one_cell, units="1/m", joint=asks("profile_curvature"))
 def profile_curvature(
     block: Array,
     *,
@@ -248,7 +196,7 @@ def profile_curvature(
     derive(block, out[None], cell, {"profile_curvature": 0})
 
 
-@operation(halo=one_cell, units="1/m")
+@operation(halo=one_cell, units="1/m", joint=asks("plan_curvature"))
 def plan_curvature(
     block: Array,
     *,
@@ -278,7 +226,7 @@ def plan_curvature(
     derive(block, out[None], cell, {"plan_curvature": 0})
 
 
-@operation(halo=one_cell, units="1/m")
+@operation(halo=one_cell, units="1/m", joint=asks("total_curvature"))
 def total_curvature(
     block: Array,
     *,
@@ -308,7 +256,7 @@ def total_curvature(
     derive(block, out[None], cell, {"total_curvature": 0})
 
 
-@operation(halo=one_cell, units="{unit}")
+@operation(halo=one_cell, units="{unit}", joint=asks("ruggedness"))
 def ruggedness(
     block: Array,
     *,
@@ -338,7 +286,7 @@ def ruggedness(
     derive(block, out[None], cell, {"ruggedness": 0})
 
 
-@operation(halo=one_cell, units="{unit}")
+@operation(halo=one_cell, units="{unit}", joint=asks("roughness"))
 def roughness(
     block: Array,
     *,
@@ -368,7 +316,7 @@ def roughness(
     derive(block, out[None], cell, {"roughness": 0})
 
 
-@operation(halo=one_cell, units="1")
+@operation(halo=one_cell, units="1", joint=asks("hillshade"))
 def hillshade(
     block: Array,
     *,
@@ -406,7 +354,7 @@ def hillshade(
     derive(block, out[None], cell, {"hillshade": 0}, method, (azimuth, altitude))
 
 
-@operation(halo=around, anchored=True)
+@operation(halo=around, anchored=True, joint=windows.asks("position"))
 def topographic_position(
     block: Array,
     *,
@@ -499,7 +447,7 @@ def vector_ruggedness(
     out[:] = spread / (1 + np.sqrt(np.maximum(1 - spread, 0)))
 
 
-@operation(halo=one_cell, columns=some_outputs, units="")
+@operation(halo=one_cell, columns=some_outputs, units="", joint=(SURFACE, some_outputs))
 def terrain_derivatives(
     block: Array,
     *,

@@ -1,0 +1,71 @@
+"""The command line: it parses, calls the library, and echoes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from typing import Any
+
+import click
+
+from prospect._version import __version__
+from prospect.cli.data import demo, doctor, init, inspect
+from prospect.cli.features import features
+from prospect.cli.model import score, train
+from prospect.errors import ProspectError
+
+INTERRUPTED = 130
+
+
+class Sentences(click.Group):
+    """A group whose expected errors are one sentence and exit code 1, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ProspectError as error:
+            raise click.ClickException(str(error)) from error
+        except MemoryError as error:
+            raise click.ClickException(
+                "There is not enough memory: use fewer workers, or a smaller --tile."
+            ) from error
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted: nothing was left half-written.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(
+    cls=Sentences,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: prospect demo",
+)
+@click.version_option(__version__, "-V", "--version", message="prospect %(version)s")
+def main() -> None:
+    """From geological layers and known deposits to a map of where more are likely.
+
+    \b
+    prospect init     FOLDER -o PROJECT       guess what the layers are
+    prospect inspect  PROJECT                 see what is wrong, and correct prospect.toml
+    prospect train    PROJECT -c gold --occurrences deposits.shp -o gold.prospect
+    prospect score    gold.prospect PROJECT -o gold.tif
+    """
+
+
+for command in (demo, init, inspect, features, train, score, doctor):
+    main.add_command(command)
+
+
+def run() -> None:
+    """Start from a shell."""
+    # Foreign libraries talk to the log and in warnings; people get our own sentences.
+    logging.captureWarnings(True)
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        # Names of layers and places are not ASCII, whatever the locale says.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    main(prog_name="prospect")

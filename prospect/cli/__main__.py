@@ -1,0 +1,5 @@
+"""``python -m prospect.cli``."""
+
+from prospect.cli import run
+
+run()

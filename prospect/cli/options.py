@@ -1,0 +1,84 @@
+"""Options that several commands take, and what their texts mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from prospect.progress import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def takes_drivers(command: F) -> F:
+    """Let a command open further raster drivers."""
+    return click.option(
+        "--allow-driver",
+        "drivers",
+        multiple=True,
+        metavar="NAME",
+        help="Open this raster format too, e.g. AIG for ESRI grids. Repeatable.",
+    )(command)
+
+
+def takes_workers(command: F) -> F:
+    """Let a command use several processors."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Processors to use; by default all.",
+    )(command)
+
+
+def takes_quiet(command: F) -> F:
+    """Let a command be silent."""
+    return click.option("-q", "--quiet", is_flag=True, help="Show no progress.")(command)
+
+
+def takes_vectors(command: F) -> F:
+    """Let a command burn vector files in."""
+    return click.option(
+        "--vector",
+        "vectors",
+        multiple=True,
+        metavar="ROLE=PATH",
+        help="Burn a vector file in, e.g. faults.thrust=thrusts.gpkg. Repeatable.",
+    )(command)
+
+
+def source_of(sources: tuple[Path, ...]) -> Path | list[Path]:
+    """A project, or a list of layers."""
+    if len(sources) == 1 and (sources[0].is_dir() or sources[0].suffix == ".toml"):
+        return sources[0]
+    return list(sources)
+
+
+def pairs_of(texts: tuple[str, ...]) -> dict[str, str]:
+    """``NAME=PATH`` options as a dict."""
+    pairs = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or not name or not path:
+            raise click.UsageError(f"'{text}' is not of the form NAME=PATH.")
+        pairs[name] = path
+    return pairs
+
+
+def progress_of(quiet: bool) -> Progress:
+    """What tells the progress."""
+    from prospect.progress import bars, silent
+
+    return silent if quiet else bars
+
+
+def tell_list(title: str, lines: list[str]) -> None:
+    """Echo lines under a title, if there are any."""
+    if lines:
+        click.echo(f"\n{title}")
+        for line in lines:
+            click.echo(f"  - {line}")
