@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from prospect.errors import GridError, RecipeError
-from prospect.features.operation import NO_CLASS, Array, Operation, get_operation, is_valid
+from prospect.features.operation import NO_CLASS, Array, Operation, get_operation
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.grid import LATTICE, Cell, Grid, Window
 from prospect.matching import Binding, LayerCard, bind, cards_of
@@ -281,16 +281,18 @@ class FeatureBuilder:
                 raise RecipeError(f"Feature '{spec.name}': {error}") from error
             self._check_inputs(spec, operation)
         learners = [s for s in specs if get_operation(s.operation).learn is not None]
-        samples = self._sample({s.of[0] for s in learners}, stack, grid)
+        samples = self._sample({item for s in learners for item in s.of}, stack, grid)
         for spec in learners:
-            learn = get_operation(spec.operation).learn
-            assert learn is not None
-            card = self.layers_.get(spec.of[0])
-            attrs = {"classes": card.classes} if card is not None else {}
+            cards = [self.layers_.get(item) for item in spec.of]
+            attrs = [{"classes": card.classes} if card is not None else {} for card in cards]
+            blocks = [samples[item] for item in spec.of]
             try:
-                settings[spec.name] |= learn(samples[spec.of[0]], attrs, **settings[spec.name])
+                settings[spec.name] |= get_operation(spec.operation).learn_from(
+                    blocks, attrs, settings[spec.name]
+                )
             except RecipeError as error:
-                raise RecipeError(f"Feature '{spec.name}' of {spec.of[0]}: {error}") from error
+                of = ", ".join(spec.of)
+                raise RecipeError(f"Feature '{spec.name}' of {of}: {error}") from error
         return tuple(self._step(spec, settings[spec.name]) for spec in specs)
 
     def _step(self, spec: FeatureSpec, parameters: Mapping[str, Any]) -> Step:
@@ -304,8 +306,13 @@ class FeatureBuilder:
         return Step(spec, operation, parameters, columns, operation.units.format(unit=unit))
 
     def _check_inputs(self, spec: FeatureSpec, operation: Operation) -> None:
-        """Each input must be of the kind that the operation takes."""
-        for item in spec.of:
+        """There must be as many inputs as the operation takes, each of its kind."""
+        try:
+            operation.require_inputs(len(spec.of))
+        except RecipeError as error:
+            raise RecipeError(f"Feature '{spec.name}': {error}") from error
+        for place, item in enumerate(spec.of):
+            takes = operation.kind_of(place)
             if item in self.layers_:
                 kind = self.layers_[item].kind
             else:
@@ -315,38 +322,40 @@ class FeatureBuilder:
                         f"Feature '{spec.name}' is of '{item}', which has several columns."
                     )
                 kind = "continuous"
-            fits = (kind == "categorical") == (operation.takes == "categorical")
-            if not fits:
+            if (kind == "categorical") != (takes == "categorical"):
                 raise RecipeError(
-                    f"Feature '{spec.name}': '{operation.name}' takes a {operation.takes} layer, "
+                    f"Feature '{spec.name}': '{operation.name}' takes a {takes} layer, "
                     f"but '{item}' is {kind}."
                 )
 
     def _sample(self, names: set[str], stack: xr.Dataset, grid: Grid) -> dict[str, NDArray[Any]]:
-        """Valid values of layers or earlier steps, from a subgrid anchored at the origin."""
+        """Layers or earlier steps on a subgrid anchored at the origin, gaps included."""
         if not names:
             return {}
         stride = max(1, math.ceil(math.sqrt(grid.rows * grid.cols / SAMPLE_CELLS)))
-        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+        shape = (-(-grid.rows // stride), -(-grid.cols // stride))
+        codes = {name for name, card in self.layers_.items() if card.kind == "categorical"}
+        samples = {n: np.empty(shape, np.int32 if n in codes else np.float32) for n in names}
         bindings = bind(self.layers_, stack)
         steps = _needed(self.steps_, names)
         tile = -(-FIT_TILE // stride) * stride
         for window in tiles(grid.window, -(-tile // LATTICE) * LATTICE):
             start = (-window.row % stride, -window.col % stride)
-            for name in sorted(names & set(self.layers_)):
-                card = self.layers_[name]
-                block = _read(stack, card, bindings[name], window)
-                block = block[start[0] :: stride, start[1] :: stride]
-                parts[name].append(block[is_valid(block)])
+            place = (
+                slice(-(-window.row // stride), -(-(window.row + window.height) // stride)),
+                slice(-(-window.col // stride), -(-(window.col + window.width) // stride)),
+            )
+            for name in names & set(self.layers_):
+                block = _read(stack, self.layers_[name], bindings[name], window)
+                samples[name][place] = block[start[0] :: stride, start[1] :: stride]
             for step, region, values in _evaluate(
                 steps, stack, grid.window, window, self.cell_, bindings, names
             ):
                 if step.name in names:
                     rows, cols = window.within(region)
-                    block = values[0, rows, cols][start[0] :: stride, start[1] :: stride]
-                    parts[step.name].append(block[is_valid(block)])
-        # Sorting makes sums over the sample independent of the order of tiles.
-        return {name: np.sort(np.concatenate(found)) for name, found in parts.items()}
+                    block = values[0, rows, cols]
+                    samples[step.name][place] = block[start[0] :: stride, start[1] :: stride]
+        return samples
 
 
 def tiles(window: Window, side: int) -> Iterator[Window]:

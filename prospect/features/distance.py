@@ -331,10 +331,11 @@ def chain_lengths(line: Array, cell: Cell) -> Array:
 
 def of_classes(block: Array, codes: list[int]) -> Array:
     """Where a map shows one of the classes."""
-    # The last place of the table stays False: -1, a gap, points at it.
-    table = np.zeros(max(int(block.max(initial=0)), *codes, 0) + 2, np.bool_)
+    # The last place of the table stays False: gaps (-1) point at it, and codes beyond the
+    # named ones, which for a class that was never seen is the greatest there is.
+    table = np.zeros(max(codes, default=0) + 2, np.bool_)
     table[codes] = True
-    return table[block]
+    return np.asarray(table[np.minimum(block, table.size - 1)])
 
 
 def measure(source: Array, cell: Cell, cap: float, out: Array) -> None:
