@@ -141,3 +141,51 @@ def horizontal_gradient(layer, dy, dx):
                 north = (layer[i - 1, j] - layer[i + 1, j]) / (2 * dy)
                 out[i, j] = np.sqrt(east**2 + north**2)
     return out
+
+
+def contacts(layer, codes, others):
+    """Cells of a group that share an edge with a cell of the other, one after another."""
+    out = np.zeros(layer.shape, bool)
+    for i, j in np.ndindex(layer.shape):
+        for y, x in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+            if 0 <= y < layer.shape[0] and 0 <= x < layer.shape[1]:
+                pair = (layer[i, j], layer[y, x])
+                out[i, j] |= pair[0] in codes and pair[1] in others
+                out[i, j] |= pair[1] in codes and pair[0] in others
+    return out
+
+
+def logarithms(*layers):
+    """Natural logarithms over a floor: half the least positive value where all are valid."""
+    layers = [np.asarray(layer, np.float64) for layer in layers]
+    valid = ~np.isnan(layers).any(axis=0)
+    floors = [layer[valid & (layer > 0)].min() / 2 for layer in layers]
+    return np.array(
+        [
+            np.log(np.where(valid, np.maximum(x, f), np.nan))
+            for x, f in zip(layers, floors, strict=True)
+        ]
+    )
+
+
+def levelled_z(layer, rock, least=30):
+    """Robust z within each class; within the whole for rare ones."""
+    out = np.full(layer.shape, np.nan)
+    valid = ~np.isnan(layer) & (rock >= 0)
+    for index in zip(*np.nonzero(valid), strict=True):
+        same = valid & (rock == rock[index])
+        seen = np.asarray(layer[same if same.sum() >= least else valid], np.float64)
+        low, middle, high = np.percentile(seen, [25, 50, 75])
+        out[index] = (layer[index] - middle) / ((high - low) / 1.349)
+    return out
+
+
+def local_anomaly(layer, inside, ring, rows, cols, min_valid=0.25):
+    """Mean of an inner window less that of a ring."""
+    near, far = windows(layer, rows, cols, inside), windows(layer, rows, cols, ring)
+    out = np.full(layer.shape, np.nan)
+    for index in np.ndindex(layer.shape):
+        seen = far[index][~np.isnan(far[index])]
+        if not np.isnan(layer[index]) and seen.size >= max(1, min_valid * ring.sum() - 1e-6):
+            out[index] = np.nanmean(near[index]) - seen.mean()
+    return out

@@ -27,7 +27,22 @@ from prospect.features.focal_rank import (
     focal_median,
     focal_percentile,
 )
-from prospect.features.local import log, one_hot, robust_z, value
+from prospect.features.geochemistry import (
+    concentration_area_class,
+    ilr_balance,
+    levelled_z,
+    local_anomaly,
+    log_ratio_clr,
+    pathfinder_sum,
+    ratio,
+)
+from prospect.features.lithology import (
+    class_share,
+    contact_distance,
+    contact_length,
+    contact_proximity,
+)
+from prospect.features.local import log, one_hot, quantile_rank, robust_z, value, winsorise
 from prospect.features.operation import Operation, get_operation, operation, operations
 from prospect.features.potential_field import horizontal_gradient
 from prospect.features.recipe import FeatureSpec, Recipe
@@ -56,6 +71,11 @@ __all__ = [
     "aspect",
     "class_entropy",
     "class_majority",
+    "class_share",
+    "concentration_area_class",
+    "contact_distance",
+    "contact_length",
+    "contact_proximity",
     "difference_of_gaussians",
     "distance_to",
     "distance_to_classes",
@@ -72,18 +92,25 @@ __all__ = [
     "get_operation",
     "hillshade",
     "horizontal_gradient",
+    "ilr_balance",
+    "levelled_z",
     "line_density",
+    "local_anomaly",
     "local_z",
     "log",
+    "log_ratio_clr",
     "northness",
     "one_hot",
     "operation",
     "operations",
+    "pathfinder_sum",
     "plan_curvature",
     "point_density",
     "profile_curvature",
     "proximity",
     "proximity_to_classes",
+    "quantile_rank",
+    "ratio",
     "robust_z",
     "roughness",
     "ruggedness",
@@ -96,4 +123,5 @@ __all__ = [
     "valid_count",
     "value",
     "vector_ruggedness",
+    "winsorise",
 ]

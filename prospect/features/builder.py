@@ -190,7 +190,11 @@ class FeatureBuilder:
 
     def reach(self) -> float:
         """Metres that focal windows reach to; distances and gradients are not counted."""
-        radii = [float(step.parameters.get("radius", 0.0)) for step in self.steps_]
+        radii = [
+            float(step.parameters.get(name, 0.0))
+            for step in self.steps_
+            for name in ("radius", "outer")
+        ]
         return max(radii, default=0.0)
 
     def require_grid(self, stack: xr.Dataset) -> Grid:
@@ -283,8 +287,11 @@ class FeatureBuilder:
         learners = [s for s in specs if get_operation(s.operation).learn is not None]
         samples = self._sample({item for s in learners for item in s.of}, stack, grid)
         for spec in learners:
-            cards = [self.layers_.get(item) for item in spec.of]
-            attrs = [{"classes": card.classes} if card is not None else {} for card in cards]
+            cards = {item: self.layers_[item] for item in spec.of if item in self.layers_}
+            attrs = [
+                {"name": item, "classes": cards[item].classes if item in cards else {}}
+                for item in spec.of
+            ]
             blocks = [samples[item] for item in spec.of]
             try:
                 settings[spec.name] |= get_operation(spec.operation).learn_from(

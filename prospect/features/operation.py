@@ -51,7 +51,8 @@ class Operation:
         Statistics from the valid values of the (first) input; they join the parameters.
     jointly : bool
         Whether ``learn`` looks at all inputs: it then gets a list of values, one an input,
-        at the cells where all are valid, and a list of attrs.
+        at the cells where all are valid, and a list of attrs. Attrs hold ``classes``
+        and ``name``.
     columns : callable(parameters) -> list of str, optional
         For an operation with several outputs: what to append to the feature's name.
     units : str
@@ -89,7 +90,9 @@ class Operation:
         cell = self.cell_of(grid)
         blocks = [self.prepare(layer, self.kind_of(i)) for i, layer in enumerate(layers)]
         if not set(self.learned) <= set(settings):
-            settings |= self.learn_from(blocks, [layer.attrs for layer in layers], settings)
+            settings |= self.learn_from(
+                blocks, [{"name": str(x.name), **x.attrs} for x in layers], settings
+            )
         rows, cols = self.halo(cell, settings)
         padded = [
             np.pad(block, ((rows, rows), (cols, cols)), constant_values=gap_of(block.dtype))
@@ -299,6 +302,6 @@ def _typed(operation: str, name: str, value: Any, annotation: Any) -> Any:
         raise RecipeError(
             f"Parameter '{name}' of '{operation}' is {annotation.__name__}, but {value!r} came."
         )
-    if annotation == list[str] and isinstance(value, str):
+    if annotation in (list[str], list[str] | None) and isinstance(value, str):
         return [value]
     return value
