@@ -189,3 +189,40 @@ def local_anomaly(layer, inside, ring, rows, cols, min_valid=0.25):
         if not np.isnan(layer[index]) and seen.size >= max(1, min_valid * ring.sum() - 1e-6):
             out[index] = np.nanmean(near[index]) - seen.mean()
     return out
+
+
+def wavenumbers(field, dy, dx, factors):
+    """A field without gaps, filtered in one transform; ``factors`` of k east and north."""
+    north = -2 * np.pi * np.fft.fftfreq(field.shape[0], dy)[:, None]
+    east = 2 * np.pi * np.fft.fftfreq(field.shape[1], dx)[None, :]
+    return np.fft.ifft2(np.fft.fft2(np.asarray(field, np.float64)) * factors(east, north)).real
+
+
+def fractal(side, power, seed=0):
+    """A random periodic field whose spectral power falls as that power of the wavenumber."""
+    rng = np.random.default_rng(seed)
+    size = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side), indexing="ij"))
+    size[0, 0] = np.inf
+    field = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side))) * size ** (-power / 2)).real
+    return field / field.std()
+
+
+def prism(east, north, depth, half_east, half_north):
+    """Anomaly at the pole of a vertical prism without bottom: the solid angle of its top."""
+    total = 0.0
+    for x, sign_x in ((east + half_east, 1), (east - half_east, -1)):
+        for y, sign_y in ((north + half_north, 1), (north - half_north, -1)):
+            far = np.sqrt(x * x + y * y + depth * depth)
+            total = total + sign_x * sign_y * np.arctan2(x * y, depth * far)
+    return total
+
+
+def dipole(east, north, depth, inclination, declination):
+    """Total-field anomaly of a dipole magnetised along the field, about 1."""
+    dip, turn = np.radians([inclination, declination])
+    # East, north, down.
+    way = np.array([np.cos(dip) * np.sin(turn), np.cos(dip) * np.cos(turn), np.sin(dip)])
+    away = np.array(np.broadcast_arrays(east, north, -depth), float)
+    length = np.sqrt(np.square(away).sum(axis=0))
+    along = np.einsum("i,i...->...", way, away)
+    return depth**3 * (3 * along**2 / length**5 - 1 / length**3) / 2

@@ -44,7 +44,18 @@ from prospect.features.lithology import (
 )
 from prospect.features.local import log, one_hot, quantile_rank, robust_z, value, winsorise
 from prospect.features.operation import Operation, get_operation, operation, operations
-from prospect.features.potential_field import horizontal_gradient
+from prospect.features.potential_field import (
+    derivative_easting,
+    derivative_northing,
+    derivative_upward,
+    horizontal_gradient,
+    reduction_to_pole,
+    residual,
+    theta_map,
+    tilt_angle,
+    total_gradient_amplitude,
+    upward_continuation,
+)
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.features.smoothing import difference_of_gaussians, gaussian
 from prospect.features.terrain import (
@@ -76,6 +87,9 @@ __all__ = [
     "contact_distance",
     "contact_length",
     "contact_proximity",
+    "derivative_easting",
+    "derivative_northing",
+    "derivative_upward",
     "difference_of_gaussians",
     "distance_to",
     "distance_to_classes",
@@ -111,6 +125,8 @@ __all__ = [
     "proximity_to_classes",
     "quantile_rank",
     "ratio",
+    "reduction_to_pole",
+    "residual",
     "robust_z",
     "roughness",
     "ruggedness",
@@ -118,8 +134,12 @@ __all__ = [
     "signed_distance_to_classes",
     "slope",
     "terrain_derivatives",
+    "theta_map",
+    "tilt_angle",
     "topographic_position",
     "total_curvature",
+    "total_gradient_amplitude",
+    "upward_continuation",
     "valid_count",
     "value",
     "vector_ruggedness",
