@@ -141,3 +141,88 @@ def horizontal_gradient(layer, dy, dx):
                 north = (layer[i - 1, j] - layer[i + 1, j]) / (2 * dy)
                 out[i, j] = np.sqrt(east**2 + north**2)
     return out
+
+
+def contacts(layer, codes, others):
+    """Cells of a group that share an edge with a cell of the other, one after another."""
+    out = np.zeros(layer.shape, bool)
+    for i, j in np.ndindex(layer.shape):
+        for y, x in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+            if 0 <= y < layer.shape[0] and 0 <= x < layer.shape[1]:
+                pair = (layer[i, j], layer[y, x])
+                out[i, j] |= pair[0] in codes and pair[1] in others
+                out[i, j] |= pair[1] in codes and pair[0] in others
+    return out
+
+
+def logarithms(*layers):
+    """Natural logarithms over a floor: half the least positive value where all are valid."""
+    layers = [np.asarray(layer, np.float64) for layer in layers]
+    valid = ~np.isnan(layers).any(axis=0)
+    floors = [layer[valid & (layer > 0)].min() / 2 for layer in layers]
+    return np.array(
+        [
+            np.log(np.where(valid, np.maximum(x, f), np.nan))
+            for x, f in zip(layers, floors, strict=True)
+        ]
+    )
+
+
+def levelled_z(layer, rock, least=30):
+    """Robust z within each class; within the whole for rare ones."""
+    out = np.full(layer.shape, np.nan)
+    valid = ~np.isnan(layer) & (rock >= 0)
+    for index in zip(*np.nonzero(valid), strict=True):
+        same = valid & (rock == rock[index])
+        seen = np.asarray(layer[same if same.sum() >= least else valid], np.float64)
+        low, middle, high = np.percentile(seen, [25, 50, 75])
+        out[index] = (layer[index] - middle) / ((high - low) / 1.349)
+    return out
+
+
+def local_anomaly(layer, inside, ring, rows, cols, min_valid=0.25):
+    """Mean of an inner window less that of a ring."""
+    near, far = windows(layer, rows, cols, inside), windows(layer, rows, cols, ring)
+    out = np.full(layer.shape, np.nan)
+    for index in np.ndindex(layer.shape):
+        seen = far[index][~np.isnan(far[index])]
+        if not np.isnan(layer[index]) and seen.size >= max(1, min_valid * ring.sum() - 1e-6):
+            out[index] = np.nanmean(near[index]) - seen.mean()
+    return out
+
+
+def wavenumbers(field, dy, dx, factors):
+    """A field without gaps, filtered in one transform; ``factors`` of k east and north."""
+    north = -2 * np.pi * np.fft.fftfreq(field.shape[0], dy)[:, None]
+    east = 2 * np.pi * np.fft.fftfreq(field.shape[1], dx)[None, :]
+    return np.fft.ifft2(np.fft.fft2(np.asarray(field, np.float64)) * factors(east, north)).real
+
+
+def fractal(side, power, seed=0):
+    """A random periodic field whose spectral power falls as that power of the wavenumber."""
+    rng = np.random.default_rng(seed)
+    size = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side), indexing="ij"))
+    size[0, 0] = np.inf
+    field = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side))) * size ** (-power / 2)).real
+    return field / field.std()
+
+
+def prism(east, north, depth, half_east, half_north):
+    """Anomaly at the pole of a vertical prism without bottom: the solid angle of its top."""
+    total = 0.0
+    for x, sign_x in ((east + half_east, 1), (east - half_east, -1)):
+        for y, sign_y in ((north + half_north, 1), (north - half_north, -1)):
+            far = np.sqrt(x * x + y * y + depth * depth)
+            total = total + sign_x * sign_y * np.arctan2(x * y, depth * far)
+    return total
+
+
+def dipole(east, north, depth, inclination, declination):
+    """Total-field anomaly of a dipole magnetised along the field, about 1."""
+    dip, turn = np.radians([inclination, declination])
+    # East, north, down.
+    way = np.array([np.cos(dip) * np.sin(turn), np.cos(dip) * np.cos(turn), np.sin(dip)])
+    away = np.array(np.broadcast_arrays(east, north, -depth), float)
+    length = np.sqrt(np.square(away).sum(axis=0))
+    along = np.einsum("i,i...->...", way, away)
+    return depth**3 * (3 * along**2 / length**5 - 1 / length**3) / 2

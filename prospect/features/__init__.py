@@ -27,9 +27,35 @@ from prospect.features.focal_rank import (
     focal_median,
     focal_percentile,
 )
-from prospect.features.local import log, one_hot, robust_z, value
+from prospect.features.geochemistry import (
+    concentration_area_class,
+    ilr_balance,
+    levelled_z,
+    local_anomaly,
+    log_ratio_clr,
+    pathfinder_sum,
+    ratio,
+)
+from prospect.features.lithology import (
+    class_share,
+    contact_distance,
+    contact_length,
+    contact_proximity,
+)
+from prospect.features.local import log, one_hot, quantile_rank, robust_z, value, winsorise
 from prospect.features.operation import Operation, get_operation, operation, operations
-from prospect.features.potential_field import horizontal_gradient
+from prospect.features.potential_field import (
+    derivative_easting,
+    derivative_northing,
+    derivative_upward,
+    horizontal_gradient,
+    reduction_to_pole,
+    residual,
+    theta_map,
+    tilt_angle,
+    total_gradient_amplitude,
+    upward_continuation,
+)
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.features.smoothing import difference_of_gaussians, gaussian
 from prospect.features.terrain import (
@@ -56,6 +82,14 @@ __all__ = [
     "aspect",
     "class_entropy",
     "class_majority",
+    "class_share",
+    "concentration_area_class",
+    "contact_distance",
+    "contact_length",
+    "contact_proximity",
+    "derivative_easting",
+    "derivative_northing",
+    "derivative_upward",
     "difference_of_gaussians",
     "distance_to",
     "distance_to_classes",
@@ -72,18 +106,27 @@ __all__ = [
     "get_operation",
     "hillshade",
     "horizontal_gradient",
+    "ilr_balance",
+    "levelled_z",
     "line_density",
+    "local_anomaly",
     "local_z",
     "log",
+    "log_ratio_clr",
     "northness",
     "one_hot",
     "operation",
     "operations",
+    "pathfinder_sum",
     "plan_curvature",
     "point_density",
     "profile_curvature",
     "proximity",
     "proximity_to_classes",
+    "quantile_rank",
+    "ratio",
+    "reduction_to_pole",
+    "residual",
     "robust_z",
     "roughness",
     "ruggedness",
@@ -91,9 +134,14 @@ __all__ = [
     "signed_distance_to_classes",
     "slope",
     "terrain_derivatives",
+    "theta_map",
+    "tilt_angle",
     "topographic_position",
     "total_curvature",
+    "total_gradient_amplitude",
+    "upward_continuation",
     "valid_count",
     "value",
     "vector_ruggedness",
+    "winsorise",
 ]

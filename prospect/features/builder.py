@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from prospect.errors import GridError, RecipeError
-from prospect.features.operation import Operation, get_operation, is_valid
+from prospect.features.operation import Operation, get_operation
 from prospect.features.plan import Plan, Step, lay_tiles, make_plan, tiles
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.features.running import Watch, layer_values, run_plan
@@ -177,7 +177,11 @@ class FeatureBuilder:
 
     def reach(self) -> float:
         """Metres that focal windows reach to; distances and gradients are not counted."""
-        radii = [float(step.parameters.get("radius", 0.0)) for step in self.steps_]
+        radii = [
+            float(step.parameters.get(name, 0.0))
+            for step in self.steps_
+            for name in ("radius", "outer")
+        ]
         return max(radii, default=0.0)
 
     def require_grid(self, stack: xr.Dataset) -> Grid:
@@ -353,16 +357,21 @@ class FeatureBuilder:
                 raise RecipeError(f"Feature '{spec.name}': {error}") from error
             self._check_inputs(spec, operation)
         learners = [s for s in specs if get_operation(s.operation).learn is not None]
-        samples = self._sample({s.of[0] for s in learners}, stack, grid)
+        samples = self._sample({item for s in learners for item in s.of}, stack, grid)
         for spec in learners:
-            learn = get_operation(spec.operation).learn
-            assert learn is not None
-            card = self.layers_.get(spec.of[0])
-            attrs = {"classes": card.classes} if card is not None else {}
+            cards = {item: self.layers_[item] for item in spec.of if item in self.layers_}
+            attrs = [
+                {"name": item, "classes": cards[item].classes if item in cards else {}}
+                for item in spec.of
+            ]
+            blocks = [samples[item] for item in spec.of]
             try:
-                settings[spec.name] |= learn(samples[spec.of[0]], attrs, **settings[spec.name])
+                settings[spec.name] |= get_operation(spec.operation).learn_from(
+                    blocks, attrs, settings[spec.name]
+                )
             except RecipeError as error:
-                raise RecipeError(f"Feature '{spec.name}' of {spec.of[0]}: {error}") from error
+                of = ", ".join(spec.of)
+                raise RecipeError(f"Feature '{spec.name}' of {of}: {error}") from error
         for spec in specs:
             _require_window(spec, get_operation(spec.operation), settings[spec.name], grid)
         return tuple(self._step(spec, settings[spec.name]) for spec in specs)
@@ -378,8 +387,13 @@ class FeatureBuilder:
         return Step(spec, operation, parameters, columns, operation.units.format(unit=unit))
 
     def _check_inputs(self, spec: FeatureSpec, operation: Operation) -> None:
-        """Each input must be of the kind that the operation takes."""
-        for item in spec.of:
+        """There must be as many inputs as the operation takes, each of its kind."""
+        try:
+            operation.require_inputs(len(spec.of))
+        except RecipeError as error:
+            raise RecipeError(f"Feature '{spec.name}': {error}") from error
+        for place, item in enumerate(spec.of):
+            takes = operation.kind_of(place)
             if item in self.layers_:
                 kind = self.layers_[item].kind
             else:
@@ -389,24 +403,29 @@ class FeatureBuilder:
                         f"Feature '{spec.name}' is of '{item}', which has several columns."
                     )
                 kind = "continuous"
-            fits = (kind == "categorical") == (operation.takes == "categorical")
-            if not fits:
+            if (kind == "categorical") != (takes == "categorical"):
                 raise RecipeError(
-                    f"Feature '{spec.name}': '{operation.name}' takes a {operation.takes} layer, "
+                    f"Feature '{spec.name}': '{operation.name}' takes a {takes} layer, "
                     f"but '{item}' is {kind}."
                 )
 
     def _sample(self, names: set[str], stack: xr.Dataset, grid: Grid) -> dict[str, NDArray[Any]]:
-        """Valid values of layers or earlier steps, from a subgrid anchored at the origin."""
+        """Layers or earlier steps on a subgrid anchored at the origin, gaps included."""
         if not names:
             return {}
         stride = max(1, math.ceil(math.sqrt(grid.rows * grid.cols / SAMPLE_CELLS)))
-        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+        shape = (-(-grid.rows // stride), -(-grid.cols // stride))
+        codes = {name for name, card in self.layers_.items() if card.kind == "categorical"}
+        samples = {n: np.empty(shape, np.int32 if n in codes else np.float32) for n in names}
         bindings = bind(self.layers_, stack)
         plan = make_plan(self.steps_, self.cell_, names - set(self.layers_))
         tile = -(-FIT_TILE // stride) * stride
         for window in tiles(grid.window, -(-tile // LATTICE) * LATTICE):
             start = (-window.row % stride, -window.col % stride)
+            place = (
+                slice(-(-window.row // stride), -(-(window.row + window.height) // stride)),
+                slice(-(-window.col // stride), -(-(window.col + window.width) // stride)),
+            )
             some = slice(start[0], None, stride), slice(start[1], None, stride)
             blocks = {
                 name: layer_values(stack, bindings[name], window)
@@ -415,9 +434,8 @@ class FeatureBuilder:
             made = self._fill(plan, stack, grid.window, window, bindings)
             blocks |= {name: made[plane] for name, plane in plan.places.items()}
             for name, block in blocks.items():
-                parts[name].append(block[some][is_valid(block[some])])
-        # Sorting makes sums over the sample independent of the order of tiles.
-        return {name: np.sort(np.concatenate(found)) for name, found in parts.items()}
+                samples[name][place] = block[some]
+        return samples
 
 
 def _in_use(specs: Iterable[FeatureSpec]) -> list[FeatureSpec]:

@@ -1,4 +1,4 @@
-"""Operations on one cell at a time: values, logarithms, robust z, classes as columns."""
+"""Operations on one cell at a time: values, logarithms, robust z, ranks, classes as columns."""
 
 from __future__ import annotations
 
@@ -98,6 +98,88 @@ def robust_z(layer: Array, *, out: Array, cell: Cell, median: float, spread: flo
     """
     np.subtract(layer, np.float32(median), out=out)
     out *= np.float32(1 / spread)
+
+
+RANKS = 200
+"""Steps of a learned distribution: a rank between two of them is interpolated."""
+
+
+def _learn_ranks(values: Array, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Values at regular ranks; a value that holds several of them gets their middle."""
+    if values.size == 0:
+        raise RecipeError("Ranks need values, but the layer has gaps only.")
+    ranks = np.linspace(0, 1, RANKS + 1)
+    knots, first = np.unique(np.quantile(values.astype(np.float64), ranks), return_index=True)
+    last = np.append(first[1:] - 1, RANKS)
+    return {"knots": knots.tolist(), "ranks": ((ranks[first] + ranks[last]) / 2).tolist()}
+
+
+@operation(learn=_learn_ranks, learned=("knots", "ranks"), units="1")
+def quantile_rank(
+    layer: Array, *, out: Array, cell: Cell, knots: list[float], ranks: list[float]
+) -> None:
+    """
+    Share of the layer's values that lie below.
+
+    Brings layers of any unit and skewness to one scale; outliers lose their weight.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+    knots, ranks : list of float
+        Learned where the builder is fitted: values at every half per cent of the layer,
+        interpolated between, which is right within half a per cent.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        From 0 to 1; values beyond those of the fit get its ends. Gaps stay gaps.
+    """
+    out[...] = np.interp(layer, knots, ranks)
+
+
+def _learn_bounds(
+    values: Array, attrs: Mapping[str, Any], *, low: float = 0.01, high: float = 0.99
+) -> dict[str, Any]:
+    """The values at two quantiles."""
+    if not 0 <= low < high <= 1:
+        raise RecipeError(f"'low' and 'high' are shares, 0 to 1, but {low:g} and {high:g} came.")
+    if values.size == 0:
+        raise RecipeError("Quantiles need values, but the layer has gaps only.")
+    lowest, highest = (float(q) for q in np.quantile(values, (low, high)))
+    return {"lowest": lowest, "highest": highest}
+
+
+@operation(learn=_learn_bounds, learned=("lowest", "highest"))
+def winsorise(
+    layer: Array,
+    *,
+    out: Array,
+    cell: Cell,
+    lowest: float,
+    highest: float,
+    low: float = 0.01,
+    high: float = 0.99,
+) -> None:
+    """
+    The layer with its extremes drawn in to two quantiles.
+
+    One erratic assay no longer outweighs a district.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+    lowest, highest : float, in the unit of the layer
+        Learned where the builder is fitted.
+    low, high : float
+        Shares of the values that lie below the two.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        In the unit of the layer. Gaps stay gaps.
+    """
+    np.clip(layer, np.float32(lowest), np.float32(highest), out=out)
 
 
 def _learn_classes(

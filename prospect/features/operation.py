@@ -65,13 +65,18 @@ class Operation:
         Fills ``out`` from blocks that carry the halo on every side; cells outside the
         grid come as gaps. The upper-left cell of ``out`` stands on the lattice
         wherever ``anchored`` says that it matters.
-    takes : 'continuous', 'categorical' or 'geometry'
+    takes : 'continuous', 'categorical' or 'geometry', or a tuple of them
         What every input is: float32 with NaN; int32 class codes with -1 for a gap;
-        float32 that is 1 on the burnt-in geometry and 0 elsewhere.
+        float32 that is 1 on the burnt-in geometry and 0 elsewhere. A tuple says it
+        for each input in its place.
     halo : callable(cell, parameters) -> (rows, columns)
         How far the operation reads beyond the cells it fills.
     learn : callable(values, attrs, **parameters) -> dict, optional
         Statistics from the valid values of the (first) input; they join the parameters.
+    jointly : bool
+        Whether ``learn`` looks at all inputs: it then gets a list of values, one an input,
+        at the cells where all are valid, and a list of attrs. Attrs hold ``classes``
+        and ``name``.
     columns : callable(parameters) -> list of str, optional
         For an operation with several outputs: what to append to the feature's name.
     units : str
@@ -80,24 +85,29 @@ class Operation:
         Whether the arithmetic runs along rows or columns and so must start on the lattice.
     joint : (Family, callable(parameters) -> list), optional
         The family it belongs to, and what it asks of it, an entry a column.
+    inputs : int, optional
+        How many layers it takes; any number when None.
     """
 
     name: str
     compute: Callable[..., None]
-    takes: Kind
+    takes: Kind | tuple[Kind, ...]
     halo: Callable[[Cell, Parameters], tuple[int, int]]
     learn: Callable[..., dict[str, Any]] | None = None
     columns: Callable[[Parameters], list[str]] | None = None
     units: str = "{unit}"
     anchored: bool = False
+    jointly: bool = False
     learned: tuple[str, ...] = ()
     joint: tuple[Family, Asks] | None = None
+    inputs: int | None = None
     signature: inspect.Signature = field(default_factory=inspect.Signature)
 
     def __call__(self, *layers: xr.DataArray, **parameters: Any) -> xr.DataArray:
         """Apply to whole layers; see the operation's own documentation."""
         if not layers:
             raise RecipeError(f"{self.name} needs a layer, but none came.")
+        self.require_inputs(len(layers))
         settings = self.check(parameters)
         grids = [Grid.of(layer) for layer in layers]
         grid = grids[0]
@@ -105,10 +115,11 @@ class Operation:
             if not grid.same_as(other):
                 raise RecipeError(f"{self.name} needs its layers on one grid: align them first.")
         cell = self.cell_of(grid)
-        blocks = [self.prepare(layer) for layer in layers]
-        if self.learn is not None and not set(self.learned) <= set(settings):
-            valid = blocks[0][is_valid(blocks[0])]
-            settings |= self.learn(valid, layers[0].attrs, **settings)
+        blocks = [self.prepare(layer, self.kind_of(i)) for i, layer in enumerate(layers)]
+        if not set(self.learned) <= set(settings):
+            settings |= self.learn_from(
+                blocks, [{"name": str(x.name), **x.attrs} for x in layers], settings
+            )
         rows, cols = self.halo(cell, settings)
         padded = [
             np.pad(block, ((rows, rows), (cols, cols)), constant_values=gap_of(block.dtype))
@@ -157,6 +168,36 @@ class Operation:
                 raise RecipeError(f"Operation '{self.name}' needs the parameter '{name}'.")
         return settings
 
+    def kind_of(self, place: int) -> Kind:
+        """The kind of layer that is taken in this place."""
+        return self.takes[place] if isinstance(self.takes, tuple) else self.takes
+
+    def require_inputs(self, count: int) -> None:
+        """
+        Check how many layers came.
+
+        Raises
+        ------
+        RecipeError
+            If the operation takes another number of them.
+        """
+        if self.inputs is not None and count != self.inputs:
+            plural = "layer" if self.inputs == 1 else "layers"
+            raise RecipeError(
+                f"Operation '{self.name}' takes {self.inputs} {plural}, but {count} came."
+            )
+
+    def learn_from(
+        self, blocks: Sequence[Array], attrs: Sequence[Mapping[str, Any]], settings: Parameters
+    ) -> dict[str, Any]:
+        """The statistics of layers of one shape, gaps left out."""
+        if self.learn is None:
+            return {}
+        if not self.jointly:
+            return self.learn(blocks[0][is_valid(blocks[0])], attrs[0], **settings)
+        valid = np.logical_and.reduce([is_valid(block) for block in blocks])
+        return self.learn([block[valid] for block in blocks], list(attrs), **settings)
+
     def cell_of(self, grid: Grid) -> Cell:
         """The cell in metres; operations without a reach accept any grid."""
         if self.needs_metres:
@@ -168,20 +209,20 @@ class Operation:
         """Whether the arithmetic depends on the size of a cell."""
         return self.halo is not no_halo
 
-    def prepare(self, layer: xr.DataArray) -> Array:
+    def prepare(self, layer: xr.DataArray, takes: Kind) -> Array:
         """The layer's values in the type that ``compute`` takes."""
         kind = layer.attrs.get("kind", "continuous" if layer.dtype.kind == "f" else "categorical")
-        if (kind == "categorical") != (self.takes == "categorical"):
+        if (kind == "categorical") != (takes == "categorical"):
             raise RecipeError(
-                f"Operation '{self.name}' takes a {self.takes} layer, but '{layer.name}' is {kind}."
+                f"Operation '{self.name}' takes a {takes} layer, but '{layer.name}' is {kind}."
             )
-        dtype = np.int32 if self.takes == "categorical" else np.float32
+        dtype = np.int32 if takes == "categorical" else np.float32
         return np.ascontiguousarray(layer.transpose("y", "x").values, dtype=dtype)
 
 
 def operation(
     *,
-    takes: Kind = "continuous",
+    takes: Kind | tuple[Kind, ...] = "continuous",
     halo: Callable[[Cell, Parameters], tuple[int, int]] | None = None,
     learn: Callable[..., dict[str, Any]] | None = None,
     learned: tuple[str, ...] = (),
@@ -189,6 +230,7 @@ def operation(
     units: str = "{unit}",
     anchored: bool = False,
     joint: tuple[Family, Asks] | None = None,
+    jointly: bool = False,
 ) -> Callable[[Callable[..., None]], Operation]:
     """Register a ``compute`` function as an operation under its own name."""
 
@@ -196,6 +238,7 @@ def operation(
         # PEP 563 leaves annotations as text; evaluated ones are what check() compares with.
         signature = inspect.signature(compute, eval_str=True)
         keywords = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+        several = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
         name = getattr(compute, "__name__", "operation")
         made = Operation(
             name=name,
@@ -206,8 +249,10 @@ def operation(
             columns=columns,
             units=units,
             anchored=anchored,
+            jointly=jointly,
             learned=learned,
             joint=joint,
+            inputs=None if several else len(signature.parameters) - len(keywords),
             signature=signature.replace(parameters=keywords),
         )
         for item in ("__doc__", "__module__", "__name__", "__qualname__", "__wrapped__"):
@@ -286,6 +331,6 @@ def _typed(operation: str, name: str, value: Any, annotation: Any) -> Any:
         raise RecipeError(
             f"Parameter '{name}' of '{operation}' is {annotation.__name__}, but {value!r} came."
         )
-    if annotation == list[str] and isinstance(value, str):
+    if annotation in (list[str], list[str] | None) and isinstance(value, str):
         return [value]
     return value

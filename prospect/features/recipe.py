@@ -178,17 +178,19 @@ def _find(item: str, stack: xr.Dataset, made: Mapping[str, list[str]]) -> list[s
 
 
 def _with_classes(spec: FeatureSpec, names: list[str], stack: xr.Dataset) -> list[str]:
-    """Of some layers, those that have one of the classes a row asks for."""
-    wanted = spec.parameters.get("classes")
-    if wanted is None:
-        return names
-    wanted = {wanted} if isinstance(wanted, str) else set(wanted)
-    return [
-        name
-        for name in names
-        if name in stack.data_vars
-        and wanted & {str(v) for v in dict(stack[name].attrs.get("classes", {})).values()}
-    ]
+    """Of some layers, those that have one of the classes of each group a row asks for."""
+    for key in ("classes", "others"):
+        wanted = spec.parameters.get(key)
+        if not wanted:
+            continue
+        group = {wanted} if isinstance(wanted, str) else set(wanted)
+        names = [
+            name
+            for name in names
+            if name in stack.data_vars
+            and group & {str(v) for v in dict(stack[name].attrs.get("classes", {})).values()}
+        ]
+    return names
 
 
 def _expand(
