@@ -62,6 +62,7 @@ SPECTRAL = [
     (theta_map, {}),
     (upward_continuation, {"height": 500.0}),
     (residual, {"height": 500.0}),
+    (upward_continuation, {"height": 5000.0}),
     (reduction_to_pole, {"inclination": 58.0, "declination": 4.0}),
 ]
 
@@ -98,6 +99,12 @@ def in_the_middle(operation, field, cell, **options):
             {"height": 2000.0},
             lambda e, n: np.exp(-2000 * np.hypot(e, n)),
             0.1,
+        ),
+        (
+            upward_continuation,
+            {"height": 5000.0},
+            lambda e, n: np.exp(-5000 * np.hypot(e, n)),
+            0.22,
         ),
         (residual, {"height": 500.0}, lambda e, n: 1 - np.exp(-500 * np.hypot(e, n)), 0.08),
         (residual, {"height": 2000.0}, lambda e, n: 1 - np.exp(-2000 * np.hypot(e, n)), 0.16),
@@ -163,6 +170,20 @@ def test_a_point_source_is_continued(cell):
     np.testing.assert_allclose(up, want, atol=0.02 * want.max())
     inner = (slice(64, -64), slice(64, -64))
     np.testing.assert_allclose(up[inner], want[inner], atol=0.008 * want.max())
+
+
+def test_high_up_coarser_cells_do_the_same(monkeypatch):
+    from prospect.features import potential_field
+
+    layer = naive.fractal(700, 3)[:300, :290].astype(np.float32)
+    layer[np.random.default_rng(0).random(layer.shape) < 0.02] = np.nan
+    cell, options = CELLS[1], {"height": 9000.0}
+    assert potential_field.coarseness(cell, 9000.0) == 4
+    coarse = naive.apply(upward_continuation, layer, cell, **options)
+    monkeypatch.setattr(potential_field, "COARSE", 1e9)
+    fine = naive.apply(upward_continuation, layer, cell, **options)
+    np.testing.assert_array_equal(np.isnan(coarse), np.isnan(layer))
+    assert np.nanstd(coarse - fine) < 0.01 * np.nanstd(fine)
 
 
 @pytest.mark.parametrize(("inclination", "declination"), [(90, 0), (60, 5), (-45, -20), (30, 90)])
@@ -275,6 +296,6 @@ def test_what_the_spectral_ones_refuse():
     with pytest.raises(RecipeError, match="'reach' is a length in metres, 0 for 64 cells; -5"):
         naive.apply(tilt_angle, layer, CELLS[0], reach=-5.0)
     with pytest.raises(RecipeError, match="reaches 1024 cells at most"):
-        naive.apply(residual, layer, CELLS[0], height=60_000.0)
+        naive.apply(residual, layer, CELLS[0], height=60_000.0, reach=2e5)
     with pytest.raises(RecipeError, match="Inclinations are degrees"):
         naive.apply(reduction_to_pole, layer, CELLS[0], inclination=95.0, declination=0.0)

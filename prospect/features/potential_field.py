@@ -11,22 +11,37 @@ from __future__ import annotations
 
 import numpy as np
 
+from prospect import grid
 from prospect.errors import RecipeError
 from prospect.features.operation import Array, Parameters, one_cell, operation
-from prospect.features.wavenumber import REACH, filtered, reach_cells, within_reach
+from prospect.features.wavenumber import MOST_REACH, REACH, filtered, reach_cells, within_reach
 from prospect.features.windows import require_length
 from prospect.grid import Cell
+
+COARSE = 16
+"""A continuation is taken on cells no larger than its height over this."""
 
 LEAST_INCLINATION = 20.0
 """Degrees below which reduction to the pole blows noise up into stripes."""
 
 
+def coarseness(cell: Cell, height: float) -> int:
+    """Cells a side to average before a continuation: a power of 2 that cuts the lattice."""
+    count = 1
+    while height >= 2 * count * COARSE * max(cell) and grid.LATTICE % (2 * count) == 0:
+        count *= 2
+    return count
+
+
 def _within_height(cell: Cell, parameters: Parameters) -> tuple[int, int]:
-    height = require_length("height", float(parameters["height"]))
-    if parameters["reach"]:
-        return within_reach(cell, parameters)
-    rows, cols = reach_cells(cell, 4 * height)
-    return max(rows, REACH), max(cols, REACH)
+    height, reach = require_length("height", float(parameters["height"])), parameters["reach"]
+    if reach:
+        rows, cols = reach_cells(cell, float(reach))
+    else:
+        wanted = cell.halo(4 * height)
+        rows, cols = (min(max(cells, REACH), MOST_REACH) for cells in wanted)
+    count = coarseness(cell, height)
+    return -(-rows // count) * count, -(-cols // count) * count
 
 
 @operation(halo=one_cell, units="{unit}/m")
@@ -244,7 +259,7 @@ def upward_continuation(
         Metres above the level of the layer.
     reach : float
         How far windows reach beyond a block of 256 cells, metres; 0 means 64 cells, or
-        four heights if that is more.
+        four heights if that is more, and at most 1024 cells.
 
     Returns
     -------
@@ -275,7 +290,7 @@ def residual(block: Array, *, out: Array, cell: Cell, height: float, reach: floa
         Metres of the continuation: sources deeper than about half of it are taken out.
     reach : float
         How far windows reach beyond a block of 256 cells, metres; 0 means 64 cells, or
-        four heights if that is more.
+        four heights if that is more, and at most 1024 cells.
 
     Returns
     -------
@@ -401,4 +416,6 @@ def continued(
     def fade(east: Array, north: Array) -> Array:
         return np.asarray(np.exp(-height * np.hypot(east, north)))
 
-    return filtered(block, cell, halo, fade, shape, plane_stays=True)
+    # High up nothing fine is left: coarser cells give the same at a fraction of the cost.
+    count = coarseness(cell, height)
+    return filtered(block, cell, halo, fade, shape, plane_stays=True, count=count)

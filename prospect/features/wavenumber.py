@@ -57,50 +57,101 @@ def filtered(
     filter_of: FilterOf,
     shape: tuple[int, ...],
     plane_stays: bool,
+    count: int = 1,
 ) -> Array:
     """
     A field of ``shape``, filtered; the block carries ``halo`` on every side.
 
-    ``plane_stays`` says whether the filter leaves a plane as it is, or takes it out.
+    ``plane_stays`` says whether the filter leaves a plane as it is, or takes it out. For a
+    filter that leaves nothing fine, ``count`` by ``count`` cells are averaged before, and
+    interpolated after; it cuts the lattice and the halo.
     """
-    rows, cols = halo
     side = grid.LATTICE
     tall, broad = -shape[0] % side, -shape[1] % side
     # The last blocks may be cut off by the map's edge: their windows are whole all the same.
     block = np.pad(block, ((0, tall), (0, broad)), constant_values=np.nan)
-    size = (side + 2 * rows, side + 2 * cols)
-    rims = (max(rows // 2, 1), max(cols // 2, 1))
-    padded = tuple(
-        fft.next_fast_len(n + 2 * rim, real=True) for n, rim in zip(size, rims, strict=True)
+    window = _Window(
+        side // count,
+        (halo[0] // count, halo[1] // count),
+        Cell(cell.dy * count, cell.dx * count),
+        filter_of,
+        plane_stays,
+        0 if count == 1 else 1,
     )
-    north = -2 * np.pi * fft.fftfreq(padded[0], cell.dy)[:, None]
-    east = 2 * np.pi * fft.rfftfreq(padded[1], cell.dx)[None, :]
-    factors = filter_of(east, north)
-    fade = taper(size[0], rims[0])[:, None] * taper(size[1], rims[1])[None, :]
-    mirror = ((rims[0], rims[0]), (rims[1], rims[1]))
-    core = (
-        slice(rims[0] + rows, rims[0] + rows + side),
-        slice(rims[1] + cols, rims[1] + cols + side),
-    )
-    inner = (slice(rows, rows + side), slice(cols, cols + side))
     out = np.empty((shape[0] + tall, shape[1] + broad), np.float64)
     for y in range(0, out.shape[0], side):
         for x in range(0, out.shape[1], side):
-            near = block[y : y + size[0], x : x + size[1]].astype(np.float64)
+            near = block[y : y + side + 2 * halo[0], x : x + side + 2 * halo[1]]
             place = (slice(y, y + side), slice(x, x + side))
-            valid = np.isfinite(near)
-            if not valid[inner].any():
+            valid = np.isfinite(near[halo[0] : halo[0] + side, halo[1] : halo[1] + side])
+            if not valid.any():
                 out[place] = np.nan
                 continue
-            plane = plane_of(near, valid)
-            near = fill(np.where(valid, near - plane, 0.0), valid.astype(np.float64))
-            near = np.pad(near, mirror, mode="symmetric") * fade
-            spectrum = fft.rfft2(near, padded, workers=1) * factors
-            answer = fft.irfft2(spectrum, padded, workers=1)[core]
-            if plane_stays:
-                answer = answer + plane[inner]
-            out[place] = np.where(valid[inner], answer, np.nan)
+            answer = window.apply(*averaged(near.astype(np.float64), count))
+            out[place] = np.where(valid, refined(answer, count), np.nan)
     return out[: shape[0], : shape[1]]
+
+
+class _Window:
+    """A filter made ready for windows of one size."""
+
+    def __init__(
+        self,
+        side: int,
+        halo: tuple[int, int],
+        cell: Cell,
+        filter_of: FilterOf,
+        plane_stays: bool,
+        margin: int,
+    ) -> None:
+        rims = [max(cells // 2, 1) for cells in halo]
+        sizes = [side + 2 * cells for cells in halo]
+        self.shape = tuple(
+            fft.next_fast_len(n + 2 * rim, real=True) for n, rim in zip(sizes, rims, strict=True)
+        )
+        north = -2 * np.pi * fft.fftfreq(self.shape[0], cell.dy)[:, None]
+        east = 2 * np.pi * fft.rfftfreq(self.shape[1], cell.dx)[None, :]
+        self.factors = filter_of(east, north)
+        self.fade = taper(sizes[0], rims[0])[:, None] * taper(sizes[1], rims[1])[None, :]
+        self.mirror = [(rim, rim) for rim in rims]
+        self.inner = tuple(slice(n - margin, n + side + margin) for n in halo)
+        self.core = tuple(
+            slice(n + rim - margin, n + rim + side + margin)
+            for n, rim in zip(halo, rims, strict=True)
+        )
+        self.plane_stays = plane_stays
+
+    def apply(self, values: Array, valid: Array) -> Array:
+        """The window's block, and a margin around it, filtered."""
+        plane = plane_of(values, valid)
+        values = fill(np.where(valid, values - plane, 0.0), valid.astype(np.float64))
+        values = np.pad(values, self.mirror, mode="symmetric") * self.fade
+        spectrum = fft.rfft2(values, self.shape, workers=1) * self.factors
+        answer = np.asarray(fft.irfft2(spectrum, self.shape, workers=1)[self.core])
+        return answer + plane[self.inner] if self.plane_stays else answer
+
+
+def averaged(values: Array, count: int) -> tuple[Array, Array]:
+    """Means of the valid ones of ``count`` by ``count`` cells, and where there are any."""
+    valid = np.isfinite(values)
+    if count == 1:
+        return values, valid
+    shape = (values.shape[0] // count, count, values.shape[1] // count, count)
+    many = valid.reshape(shape).sum(axis=(1, 3))
+    sums = np.where(valid, values, 0.0).reshape(shape).sum(axis=(1, 3))
+    return sums / np.maximum(many, 1), many > 0
+
+
+def refined(coarse: Array, count: int) -> Array:
+    """``count`` cells for every cell but the outer ring, interpolated between centres."""
+    if count == 1:
+        return coarse
+    for _ in range(2):
+        fine = (np.arange((coarse.shape[0] - 2) * count) + 0.5) / count + 0.5
+        low = np.floor(fine).astype(np.int64)
+        share = (fine - low)[:, None]
+        coarse = (coarse[low] * (1 - share) + coarse[low + 1] * share).T
+    return coarse
 
 
 def taper(size: int, rim: int) -> Array:
