@@ -15,6 +15,9 @@ import table
 LOOSE = 0.5
 """Machines and what else runs on them differ; a kernel that lost its vectors loses more."""
 
+TRIES = 3
+"""What falls is measured again: a neighbour's burst of work is no regression."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -22,20 +25,28 @@ def main() -> int:
     parser.parse_args()
     path = table.HERE / "ratios.toml"
     noted = tomllib.loads(path.read_text(encoding="utf-8"))["ratios"]
-    found = table.quick_ratios()
-    fallen = 0
+    best: dict[str, float] = {}
+    for _ in range(TRIES):
+        for name, ratio in table.quick_ratios().items():
+            if name in noted:
+                best[name] = max(best.get(name, 0.0), _share(name, ratio, noted[name]))
+        fallen = [name for name, share in best.items() if share < LOOSE]
+        if not fallen:
+            break
     for name, before in noted.items():
-        if name not in found:
+        if name not in best:
             print(f"  passed over: {name}")
-            continue
-        # How much the builder adds to its kernels is better small.
-        better = before / found[name] if name == "recipe, kernels" else found[name] / before
-        verdict = "ok" if better >= LOOSE else "FELL"
-        fallen += verdict != "ok"
-        print(f"{verdict:>4}  {name}: {found[name]:.2f}, noted {before:.2f}")
+        else:
+            verdict = "FELL" if name in fallen else "ok"
+            print(f"{verdict:>4}  {name}: {best[name]:.2f} of the {before:.2f} noted")
     if fallen:
-        print(f"{fallen} of {len(noted)} ratios fell below half of what was noted.")
+        print(f"{len(fallen)} of {len(noted)} ratios fell below half of what was noted.")
     return 1 if fallen else 0
+
+
+def _share(name: str, ratio: float, before: float) -> float:
+    """How much of a noted ratio is left; what the builder adds to its kernels is better small."""
+    return before / ratio if name == "recipe, kernels" else ratio / before
 
 
 if __name__ == "__main__":
