@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from prospect.errors import GridError, RecipeError
 from prospect.features.operation import Operation, get_operation
 from prospect.features.plan import Plan, Step, lay_tiles, make_plan, tiles
-from prospect.features.recipe import FeatureSpec, Recipe
+from prospect.features.recipe import FeatureSpec, Recipe, in_use, rounds
 from prospect.features.running import Watch, layer_values, run_plan
 from prospect.grid import LATTICE, Cell, Grid, Window
 from prospect.matching import Binding, LayerCard, bind, cards_of
@@ -96,11 +96,11 @@ class FeatureBuilder:
         self.cell_ = Cell(-grid.transform.e, grid.transform.a)
         if any(get_operation(spec.operation).needs_metres for spec in resolved.features):
             self.cell_ = grid.cell
-        specs = _in_use(resolved.features)
+        specs = in_use(resolved.features)
         used = {item for spec in specs for item in spec.of if item in stack.data_vars}
         self.layers_ = cards_of(stack[sorted(used, key=list(stack.data_vars).index)])
         self.steps_ = ()
-        for batch in _rounds(specs, self.layers_):
+        for batch in rounds(specs, self.layers_):
             self.steps_ += self._learn(batch, stack, grid)
         return self
 
@@ -438,17 +438,6 @@ class FeatureBuilder:
         return samples
 
 
-def _in_use(specs: Iterable[FeatureSpec]) -> list[FeatureSpec]:
-    """Rows that are kept, or that a kept row builds on."""
-    wanted: set[str] = set()
-    used = []
-    for spec in reversed(list(specs)):
-        if spec.keep or spec.name in wanted:
-            wanted.update(spec.of)
-            used.append(spec)
-    return used[::-1]
-
-
 def _require_window(
     spec: FeatureSpec, operation: Operation, parameters: Mapping[str, Any], grid: Grid
 ) -> None:
@@ -474,21 +463,6 @@ def _require_window(
             f"Feature '{spec.name}': {name} {metres:g} m reaches {rows} × {cols} cells to every "
             f"side, which is larger than the layers with {grid.rows} × {grid.cols}: make it less."
         )
-
-
-def _rounds(
-    specs: Sequence[FeatureSpec], layers: Mapping[str, LayerCard]
-) -> Iterator[list[FeatureSpec]]:
-    """Rows in batches whose inputs are layers or rows of earlier batches."""
-    ready = set(layers)
-    left = list(specs)
-    while left:
-        batch = [spec for spec in left if set(spec.of) <= ready]
-        if not batch:
-            raise RecipeError(f"Feature '{left[0].name}' builds on itself: reorder the recipe.")
-        yield batch
-        ready |= {spec.name for spec in batch}
-        left = [spec for spec in left if spec.name not in ready]
 
 
 def _load_step(item: Mapping[str, Any]) -> Step:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -162,6 +162,30 @@ class Recipe:
             made |= {row.name: [row.name] for row in rows}
             resolved += rows
         return Recipe(tuple(resolved)), tuple(missing)
+
+
+def in_use(specs: Iterable[FeatureSpec]) -> list[FeatureSpec]:
+    """Rows that are kept, or that a kept row builds on."""
+    wanted: set[str] = set()
+    used = []
+    for spec in reversed(list(specs)):
+        if spec.keep or spec.name in wanted:
+            wanted.update(spec.of)
+            used.append(spec)
+    return used[::-1]
+
+
+def rounds(specs: Sequence[FeatureSpec], layers: Iterable[str]) -> Iterator[list[FeatureSpec]]:
+    """Rows in batches whose inputs are layers or rows of earlier batches."""
+    ready = set(layers)
+    left = list(specs)
+    while left:
+        batch = [spec for spec in left if set(spec.of) <= ready]
+        if not batch:
+            raise RecipeError(f"Feature '{left[0].name}' builds on itself: reorder the recipe.")
+        yield batch
+        ready |= {spec.name for spec in batch}
+        left = [spec for spec in left if spec.name not in ready]
 
 
 def _find(item: str, stack: xr.Dataset, made: Mapping[str, list[str]]) -> list[str]:
