@@ -1,7 +1,8 @@
 """Fails if a ratio to a peer fell below two fifths of what ratios.toml notes.
 
 ``python benchmarks/compare.py --quick`` takes less than a minute a turn, and turns three times
-at most. Ratios of one run are compared, never times; a case without its peer is passed over and named.
+at most. Ratios of one run are compared, never times; a case without its peer is passed over
+and named.
 """
 
 from __future__ import annotations
