@@ -13,6 +13,7 @@ from prospect.features import (
     derivative_northing,
     derivative_upward,
     horizontal_gradient,
+    horizontal_tilt_angle,
     reduction_to_pole,
     residual,
     theta_map,
@@ -59,6 +60,7 @@ SPECTRAL = [
     (derivative_upward, {}),
     (total_gradient_amplitude, {}),
     (tilt_angle, {}),
+    (horizontal_tilt_angle, {}),
     (theta_map, {}),
     (upward_continuation, {"height": 500.0}),
     (residual, {"height": 500.0}),
@@ -173,14 +175,14 @@ def test_a_point_source_is_continued(cell):
 
 
 def test_high_up_coarser_cells_do_the_same(monkeypatch):
-    from prospect.features import potential_field
+    from prospect.features import field_transforms
 
     layer = naive.fractal(700, 3)[:300, :290].astype(np.float32)
     layer[np.random.default_rng(0).random(layer.shape) < 0.02] = np.nan
     cell, options = CELLS[1], {"height": 9000.0}
-    assert potential_field.coarseness(cell, 9000.0) == 4
+    assert field_transforms.coarseness(cell, 9000.0) == 4
     coarse = naive.apply(upward_continuation, layer, cell, **options)
-    monkeypatch.setattr(potential_field, "COARSE", 1e9)
+    monkeypatch.setattr(field_transforms, "COARSE", 1e9)
     fine = naive.apply(upward_continuation, layer, cell, **options)
     np.testing.assert_array_equal(np.isnan(coarse), np.isnan(layer))
     assert np.nanstd(coarse - fine) < 0.01 * np.nanstd(fine)

@@ -10,6 +10,11 @@ from prospect.features.distance import (
     proximity_to_classes,
     signed_distance_to_classes,
 )
+from prospect.features.field_transforms import (
+    reduction_to_pole,
+    residual,
+    upward_continuation,
+)
 from prospect.features.focal import (
     focal_max,
     focal_mean,
@@ -49,12 +54,10 @@ from prospect.features.potential_field import (
     derivative_northing,
     derivative_upward,
     horizontal_gradient,
-    reduction_to_pole,
-    residual,
+    horizontal_tilt_angle,
     theta_map,
     tilt_angle,
     total_gradient_amplitude,
-    upward_continuation,
 )
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.features.smoothing import difference_of_gaussians, gaussian
@@ -106,6 +109,7 @@ __all__ = [
     "get_operation",
     "hillshade",
     "horizontal_gradient",
+    "horizontal_tilt_angle",
     "ilr_balance",
     "levelled_z",
     "line_density",

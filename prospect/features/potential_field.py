@@ -1,51 +1,88 @@
-"""Operations on gridded fields such as magnetics and gravity, named as harmonica names them.
+"""Edges in gridded fields such as magnetics and gravity, named as harmonica names them.
 
-What goes by wavenumber is done in windows (see ``wavenumber``). Its errors were measured
-on random-fractal fields of spectral power k^-3, 1536 cells square, against one transform
-of the whole, and on the pole anomaly of a prism without bottom, 40 by 60 cells and 5 deep,
-against the formula. They are root mean squares over the deviation of the right answer,
-and hold 64 cells and more from the map's edge, where any transform must guess.
+What needs the derivative upward takes it by wavenumber in windows (see ``wavenumber``). Its
+errors were measured as those of ``field_transforms`` were. Rows of one layer share it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from prospect import grid
-from prospect.errors import RecipeError
-from prospect.features.operation import Array, Parameters, one_cell, operation
-from prospect.features.wavenumber import MOST_REACH, REACH, filtered, reach_cells, within_reach
-from prospect.features.windows import require_length
+from prospect.features.operation import Array, Asks, Family, Parameters, one_cell, operation
+from prospect.features.wavenumber import (
+    LatticeWindow,
+    lattice_windows,
+    reach_cells,
+    within_reach,
+)
 from prospect.grid import Cell
 
-COARSE = 16
-"""A continuation is taken on cells no larger than its height over this."""
+QUANTITIES = ("east", "north", "up", "level", "amplitude", "tilt", "level_tilt", "theta")
+"""What gradients can give, in the order in which the kernel has them."""
 
-LEAST_INCLINATION = 20.0
-"""Degrees below which reduction to the pole blows noise up into stripes."""
-
-
-def coarseness(cell: Cell, height: float) -> int:
-    """Cells a side to average before a continuation: a power of 2 that cuts the lattice."""
-    count = 1
-    while height >= 2 * count * COARSE * max(cell) and grid.LATTICE % (2 * count) == 0:
-        count *= 2
-    return count
+FLAT = ("east", "north", "level")
+"""What needs no derivative upward."""
 
 
-def _within_height(cell: Cell, parameters: Parameters) -> tuple[int, int]:
-    height, reach = require_length("height", float(parameters["height"])), parameters["reach"]
-    if reach:
-        rows, cols = reach_cells(cell, float(reach))
+def of_reach(parameters: Parameters) -> float:
+    """What rows must agree on to share a derivative upward."""
+    return float(parameters.get("reach", 0.0))
+
+
+def together(
+    block: Array, out: Array, cell: Cell, asked: Sequence[tuple[int, str]], reach: float
+) -> None:
+    """Fill planes with what is made of a field's gradients, each taken once."""
+    from prospect._kernels import potential as kernels
+
+    first: dict[str, int] = {}
+    for plane, what in asked:
+        first.setdefault(what, plane)
+    places = np.array([first.get(what, -1) for what in QUANTITIES], np.int64)
+    shape = out.shape[1:]
+    margin = (block.shape[0] - shape[0]) // 2, (block.shape[1] - shape[1]) // 2
+    if first.keys() <= set(FLAT):
+        none = np.empty((0, 0), np.float32)
+        kernels.gradients(block, margin, none, cell.dy, cell.dx, places, (0, 0), shape, out)
     else:
-        wanted = cell.halo(4 * height)
-        rows, cols = (min(max(cells, REACH), MOST_REACH) for cells in wanted)
-    count = coarseness(cell, height)
-    return -(-rows // count) * count, -(-cols // count) * count
+        # Other rows of the family need less than the windows do.
+        halo = reach_cells(cell, reach)
+        assert margin == halo
+        window = LatticeWindow(grid.LATTICE, halo, cell, upward, plane_stays=False)
+        for (rows, cols), near in lattice_windows(block, halo, shape):
+            size = rows.stop - rows.start, cols.stop - cols.start
+            here = near[halo[0] : halo[0] + size[0], halo[1] : halo[1] + size[1]]
+            if not np.isfinite(here).any():
+                for plane in first.values():
+                    out[plane, rows, cols] = np.nan
+                continue
+            up = np.ascontiguousarray(window.apply(near))
+            corner = rows.start, cols.start
+            kernels.gradients(block, margin, up, cell.dy, cell.dx, places, corner, size, out)
+    for plane, what in asked:
+        if plane != first[what]:
+            out[plane] = out[first[what]]
 
 
-@operation(halo=one_cell, units="{unit}/m")
-def horizontal_gradient(layer: Array, *, out: Array, cell: Cell) -> None:
+def upward(east: Array, north: Array) -> Array:
+    """Of the derivative upward: the field's own wavenumbers, with a minus."""
+    return np.asarray(-np.hypot(east, north))
+
+
+GRADIENT = Family("gradient", of_reach, together)
+"""Rows of one field and reach."""
+
+
+def asks(what: str) -> tuple[Family, Asks]:
+    """A single quantity."""
+    return GRADIENT, lambda parameters: [what]
+
+
+@operation(halo=one_cell, units="{unit}/m", joint=asks("level"))
+def horizontal_gradient(block: Array, *, out: Array, cell: Cell) -> None:
     """
     Magnitude of the horizontal gradient of a gridded field.
 
@@ -72,13 +109,11 @@ def horizontal_gradient(layer: Array, *, out: Array, cell: Cell) -> None:
     .. [1] Blakely and Simpson (1986). Approximating edges of source bodies from
        magnetic or gravity anomalies. Geophysics 51(7).
     """
-    from prospect._kernels import terrain as kernels
-
-    kernels.gradient_magnitude(layer, cell.dy, cell.dx, out)
+    together(block, out[None], cell, [(0, "level")], 0.0)
 
 
-@operation(halo=one_cell, units="{unit}/m")
-def derivative_easting(layer: Array, *, out: Array, cell: Cell) -> None:
+@operation(halo=one_cell, units="{unit}/m", joint=asks("east"))
+def derivative_easting(block: Array, *, out: Array, cell: Cell) -> None:
     """
     Change of a field per metre eastward.
 
@@ -93,13 +128,11 @@ def derivative_easting(layer: Array, *, out: Array, cell: Cell) -> None:
         Per metre, by central differences. NaN in gaps, beside them to the east and west,
         and on the map's first and last column.
     """
-    np.subtract(layer[1:-1, 2:], layer[1:-1, :-2], out=out)
-    out *= np.float32(0.5 / cell.dx)
-    out[np.isnan(layer[1:-1, 1:-1])] = np.nan
+    together(block, out[None], cell, [(0, "east")], 0.0)
 
 
-@operation(halo=one_cell, units="{unit}/m")
-def derivative_northing(layer: Array, *, out: Array, cell: Cell) -> None:
+@operation(halo=one_cell, units="{unit}/m", joint=asks("north"))
+def derivative_northing(block: Array, *, out: Array, cell: Cell) -> None:
     """
     Change of a field per metre northward.
 
@@ -114,12 +147,10 @@ def derivative_northing(layer: Array, *, out: Array, cell: Cell) -> None:
         Per metre, by central differences. NaN in gaps, beside them to the north and south,
         and on the map's first and last row.
     """
-    np.subtract(layer[:-2, 1:-1], layer[2:, 1:-1], out=out)
-    out *= np.float32(0.5 / cell.dy)
-    out[np.isnan(layer[1:-1, 1:-1])] = np.nan
+    together(block, out[None], cell, [(0, "north")], 0.0)
 
 
-@operation(halo=within_reach, units="{unit}/m", anchored=True)
+@operation(halo=within_reach, units="{unit}/m", anchored=True, joint=asks("up"))
 def derivative_upward(block: Array, *, out: Array, cell: Cell, reach: float = 0.0) -> None:
     """
     Change of a field per metre upward.
@@ -144,10 +175,10 @@ def derivative_upward(block: Array, *, out: Array, cell: Cell, reach: float = 0.
     ----------
     .. [1] Blakely (1995). Potential Theory in Gravity and Magnetic Applications. Cambridge.
     """
-    out[...] = upward(block, out.shape, cell, reach)
+    together(block, out[None], cell, [(0, "up")], reach)
 
 
-@operation(halo=within_reach, units="{unit}/m", anchored=True)
+@operation(halo=within_reach, units="{unit}/m", anchored=True, joint=asks("amplitude"))
 def total_gradient_amplitude(block: Array, *, out: Array, cell: Cell, reach: float = 0.0) -> None:
     """
     Length of the gradient in all three directions: the analytic signal.
@@ -172,10 +203,10 @@ def total_gradient_amplitude(block: Array, *, out: Array, cell: Cell, reach: flo
     .. [1] Roest, Verhoef and Pilkington (1992). Magnetic interpretation using the 3-D
        analytic signal. Geophysics 57(1).
     """
-    np.hypot(across(block, out.shape, cell), upward(block, out.shape, cell, reach), out=out)
+    together(block, out[None], cell, [(0, "amplitude")], reach)
 
 
-@operation(halo=within_reach, units="degree", anchored=True)
+@operation(halo=within_reach, units="degree", anchored=True, joint=asks("tilt"))
 def tilt_angle(block: Array, *, out: Array, cell: Cell, reach: float = 0.0) -> None:
     """
     Angle of the gradient against the horizontal.
@@ -201,13 +232,40 @@ def tilt_angle(block: Array, *, out: Array, cell: Cell, reach: float = 0.0) -> N
     .. [1] Miller and Singh (1994). Potential field tilt: a new concept for location of
        potential field sources. Journal of Applied Geophysics 32(2-3).
     """
-    # Over a source the field falls upward: against z down, as the reference has it.
-    down = -upward(block, out.shape, cell, reach)
-    np.arctan2(down, across(block, out.shape, cell), out=out, casting="same_kind")
-    np.degrees(out, out=out)
+    together(block, out[None], cell, [(0, "tilt")], reach)
 
 
-@operation(halo=within_reach, units="1", anchored=True)
+@operation(halo=within_reach, units="degree", anchored=True, joint=asks("level_tilt"))
+def horizontal_tilt_angle(block: Array, *, out: Array, cell: Cell, reach: float = 0.0) -> None:
+    """
+    Angle of the gradient against the vertical: the horizontal tilt angle, TDX.
+
+    Stands at 90 degrees over edges, of deep sources as of shallow ones, and falls off
+    sharply to both sides [1]_. Its sine is ``theta_map``. The upward part is that of
+    ``derivative_upward``.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+        Field on a projected grid. NaN marks gaps.
+    reach : float
+        How far windows reach beyond a block of 256 cells, metres; 0 means 64 cells.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        Degrees from 0 to 90, 0 where the field is flat. NaN on the outer ring, in gaps
+        and beside them.
+
+    References
+    ----------
+    .. [1] Cooper and Cowan (2006). Enhancing potential field data using filters based on
+       the local phase. Computers and Geosciences 32(10).
+    """
+    together(block, out[None], cell, [(0, "level_tilt")], reach)
+
+
+@operation(halo=within_reach, units="1", anchored=True, joint=asks("theta"))
 def theta_map(block: Array, *, out: Array, cell: Cell, reach: float = 0.0) -> None:
     """
     Horizontal gradient over the whole gradient, the cosine of the theta map.
@@ -233,189 +291,4 @@ def theta_map(block: Array, *, out: Array, cell: Cell, reach: float = 0.0) -> No
     .. [1] Wijns, Perez and Kowalczyk (2005). Theta map: edge detection in magnetic data.
        Geophysics 70(4).
     """
-    level = across(block, out.shape, cell)
-    whole = np.hypot(level, upward(block, out.shape, cell, reach))
-    out[...] = np.where(np.isnan(whole), np.nan, 0)
-    np.divide(level, whole, out=out, where=whole > 0, casting="same_kind")
-
-
-@operation(halo=_within_height, anchored=True)
-def upward_continuation(
-    block: Array, *, out: Array, cell: Cell, height: float, reach: float = 0.0
-) -> None:
-    """
-    The field as it would be measured higher up.
-
-    Shallow sources fade, the basement and the region stay. Taken in windows, which is wrong
-    by 1 to 2 % at a height of 5 cells and 6 to 9 % at 20 on a fractal field, about 18 % at
-    50; on a prism by 1 % at 5 and 5 % at 30 cells. What is wrong is of the windows' own
-    length: slow swells, and small steps between blocks.
-
-    Parameters
-    ----------
-    layer : DataArray of shape (y, x)
-        Field on a projected grid. NaN marks gaps.
-    height : float
-        Metres above the level of the layer.
-    reach : float
-        How far windows reach beyond a block of 256 cells, metres; 0 means 64 cells, or
-        four heights if that is more, and at most 1024 cells.
-
-    Returns
-    -------
-    DataArray of shape (y, x), float32
-        In the unit of the layer. Gaps are filled for the transform and stay gaps.
-
-    References
-    ----------
-    .. [1] Blakely (1995). Potential Theory in Gravity and Magnetic Applications. Cambridge.
-    """
-    out[...] = continued(block, out.shape, cell, height, reach)
-
-
-@operation(halo=_within_height, anchored=True)
-def residual(block: Array, *, out: Array, cell: Cell, height: float, reach: float = 0.0) -> None:
-    """
-    A field less its own upward continuation: what is shallow in it.
-
-    A gravity low over a basin without the root of the mountains beside it. The error
-    is that of ``upward_continuation``: 4 to 7 % of the residual at a height of 5 cells, 8 to
-    16 % at 20, on a fractal field.
-
-    Parameters
-    ----------
-    layer : DataArray of shape (y, x)
-        Field on a projected grid. NaN marks gaps.
-    height : float
-        Metres of the continuation: sources deeper than about half of it are taken out.
-    reach : float
-        How far windows reach beyond a block of 256 cells, metres; 0 means 64 cells, or
-        four heights if that is more, and at most 1024 cells.
-
-    Returns
-    -------
-    DataArray of shape (y, x), float32
-        In the unit of the layer. Gaps are filled for the transform and stay gaps.
-
-    References
-    ----------
-    .. [1] Jacobsen (1987). A case for upward continuation as a standard separation filter
-       for potential-field maps. Geophysics 52(8).
-    """
-    rows, cols = _within_height(cell, {"height": height, "reach": reach})
-    here = block[rows : rows + out.shape[0], cols : cols + out.shape[1]]
-    np.subtract(
-        here, continued(block, out.shape, cell, height, reach), out=out, casting="same_kind"
-    )
-
-
-def _within_reach_of_pole(cell: Cell, parameters: Parameters) -> tuple[int, int]:
-    inclination = float(parameters["inclination"])
-    guard = float(parameters["amplitude_inclination"])
-    if not -90 <= inclination <= 90 or not 0 <= guard <= 90:
-        raise RecipeError(
-            "Inclinations are degrees, from -90 to 90 for the field's and 0 to 90 for the "
-            f"guard, but {inclination:g} and {guard:g} came."
-        )
-    if max(abs(inclination), guard) < LEAST_INCLINATION:
-        raise RecipeError(
-            f"Reduction to the pole is unstable at an inclination of {inclination:g} degrees: "
-            f"give amplitude_inclination = {LEAST_INCLINATION:g} or more, or use "
-            "total_gradient_amplitude."
-        )
-    return within_reach(cell, parameters)
-
-
-@operation(halo=_within_reach_of_pole, anchored=True)
-def reduction_to_pole(
-    block: Array,
-    *,
-    out: Array,
-    cell: Cell,
-    inclination: float,
-    declination: float,
-    amplitude_inclination: float = 0.0,
-    reach: float = 0.0,
-) -> None:
-    """
-    A magnetic anomaly as it would be if field and magnetisation were vertical.
-
-    Puts anomalies over their sources. Magnetisation is taken to be along the field:
-    remanence misleads. An anomaly much smaller than a window is put right within 2 to 4 %.
-    What is as long as the map is not: turning its phase takes the whole of it, and on a
-    fractal field windows differ from one transform by 15 % at an inclination of 75
-    degrees, 35 % at 60, 60 % at 45, with steps between blocks. Where the survey gives a
-    reduced grid, use that.
-
-    Parameters
-    ----------
-    layer : DataArray of shape (y, x)
-        Total-field anomaly on a projected grid, nT. NaN marks gaps.
-    inclination : float
-        Of the field, degrees, positive downward.
-    declination : float
-        Of the field against the grid's north, degrees, positive eastward.
-    amplitude_inclination : float
-        Guard at low latitude, degrees: the inclination used for amplitudes where that of
-        the field is less [1]_. 0 for none.
-    reach : float
-        How far windows reach beyond a block of 256 cells, metres; 0 means 64 cells.
-
-    Returns
-    -------
-    DataArray of shape (y, x), float32
-        In the unit of the layer. Gaps are filled for the transform and stay gaps.
-
-    Raises
-    ------
-    RecipeError
-        If the inclination is below 20 degrees and there is no guard.
-
-    References
-    ----------
-    .. [1] MacLeod, Jones and Dai (1993). 3-D analytic signal in the interpretation of
-       total magnetic field data at low magnetic latitudes. Exploration Geophysics 24(4).
-    """
-    dip, turn = np.radians(inclination), np.radians(declination)
-    guard = np.radians(max(amplitude_inclination, abs(inclination)))
-
-    def to_pole(east: Array, north: Array) -> Array:
-        length = np.hypot(east, north)
-        course = (east * np.sin(turn) + north * np.cos(turn)) / np.where(length == 0, 1, length)
-        level = np.cos(dip) * course
-        amplitude = np.sin(guard) ** 2 + (np.cos(guard) * course) ** 2
-        factors = (np.sin(dip) - 1j * level) ** 2 / (amplitude * (np.sin(dip) ** 2 + level**2))
-        return np.asarray(np.where(length == 0, 1, factors))
-
-    halo = reach_cells(cell, reach)
-    out[...] = filtered(block, cell, halo, to_pole, out.shape, plane_stays=True)
-
-
-def upward(block: Array, shape: tuple[int, ...], cell: Cell, reach: float) -> Array:
-    """Derivative upward, float32: the field's own wavenumbers, with a minus."""
-    halo = reach_cells(cell, reach)
-    values = filtered(block, cell, halo, lambda e, n: -np.hypot(e, n), shape, plane_stays=False)
-    return values.astype(np.float32)
-
-
-def across(block: Array, shape: tuple[int, ...], cell: Cell) -> Array:
-    """Length of the horizontal gradient of a block with any halo, float32."""
-    rows, cols = (block.shape[0] - shape[0]) // 2, (block.shape[1] - shape[1]) // 2
-    near = block[rows - 1 : rows + shape[0] + 1, cols - 1 : cols + shape[1] + 1]
-    level = np.empty(shape, np.float32)
-    horizontal_gradient.compute(near, out=level, cell=cell)
-    return level
-
-
-def continued(
-    block: Array, shape: tuple[int, ...], cell: Cell, height: float, reach: float
-) -> Array:
-    """The field at a height, float64."""
-    halo = _within_height(cell, {"height": height, "reach": reach})
-
-    def fade(east: Array, north: Array) -> Array:
-        return np.asarray(np.exp(-height * np.hypot(east, north)))
-
-    # High up nothing fine is left: coarser cells give the same at a fraction of the cost.
-    count = coarseness(cell, height)
-    return filtered(block, cell, halo, fade, shape, plane_stays=True, count=count)
+    together(block, out[None], cell, [(0, "theta")], reach)

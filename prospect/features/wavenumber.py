@@ -9,7 +9,7 @@ but never by tile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import fft
@@ -37,6 +37,7 @@ def reach_cells(cell: Cell, reach: float) -> tuple[int, int]:
     if not 0 <= reach < np.inf:
         raise RecipeError(f"'reach' is a length in metres, 0 for {REACH} cells; {reach:g} came.")
     rows, cols = cell.halo(reach) if reach else (REACH, REACH)
+    rows, cols = max(rows, 1), max(cols, 1)
     if max(rows, cols) > MOST_REACH:
         raise RecipeError(
             f"A window reaches {MOST_REACH} cells at most, but {max(rows, cols)} came: "
@@ -66,33 +67,42 @@ def filtered(
     filter that leaves nothing fine, ``count`` by ``count`` cells are averaged before, and
     interpolated after; it cuts the lattice and the halo.
     """
+    side = grid.LATTICE // count
+    inner = halo[0] // count, halo[1] // count
+    fine = Cell(cell.dy * count, cell.dx * count)
+    window = LatticeWindow(side, inner, fine, filter_of, plane_stays, 0 if count == 1 else 1)
+    out = np.empty(shape, np.float64)
+    for place, near in lattice_windows(block, halo, shape):
+        part = out[place]
+        here = near[halo[0] : halo[0] + part.shape[0], halo[1] : halo[1] + part.shape[1]]
+        valid = np.isfinite(here)
+        if not valid.any():
+            part[:] = np.nan
+            continue
+        answer = refined(window.apply(averaged(near, count)), count)
+        part[:] = np.where(valid, answer[: part.shape[0], : part.shape[1]], np.nan)
+    return out
+
+
+def lattice_windows(
+    block: Array, halo: tuple[int, int], shape: tuple[int, ...]
+) -> Iterator[tuple[tuple[slice, slice], Array]]:
+    """
+    Every lattice block of a field of ``shape``, and a copy of the window around it.
+
+    The last blocks may be cut off by the map's edge: their windows are whole all the same.
+    """
     side = grid.LATTICE
-    tall, broad = -shape[0] % side, -shape[1] % side
-    # The last blocks may be cut off by the map's edge: their windows are whole all the same.
-    block = np.pad(block, ((0, tall), (0, broad)), constant_values=np.nan)
-    window = _Window(
-        side // count,
-        (halo[0] // count, halo[1] // count),
-        Cell(cell.dy * count, cell.dx * count),
-        filter_of,
-        plane_stays,
-        0 if count == 1 else 1,
-    )
-    out = np.empty((shape[0] + tall, shape[1] + broad), np.float64)
-    for y in range(0, out.shape[0], side):
-        for x in range(0, out.shape[1], side):
-            near = block[y : y + side + 2 * halo[0], x : x + side + 2 * halo[1]]
-            place = (slice(y, y + side), slice(x, x + side))
-            valid = np.isfinite(near[halo[0] : halo[0] + side, halo[1] : halo[1] + side])
-            if not valid.any():
-                out[place] = np.nan
-                continue
-            answer = window.apply(*averaged(near.astype(np.float64), count))
-            out[place] = np.where(valid, refined(answer, count), np.nan)
-    return out[: shape[0], : shape[1]]
+    for y in range(0, shape[0], side):
+        for x in range(0, shape[1], side):
+            near = np.full((side + 2 * halo[0], side + 2 * halo[1]), np.nan, np.float32)
+            some = block[y : y + near.shape[0], x : x + near.shape[1]]
+            near[: some.shape[0], : some.shape[1]] = some
+            bottom, right = min(y + side, shape[0]), min(x + side, shape[1])
+            yield (slice(y, bottom), slice(x, right)), near
 
 
-class _Window:
+class LatticeWindow:
     """A filter made ready for windows of one size."""
 
     def __init__(
@@ -102,18 +112,16 @@ class _Window:
         cell: Cell,
         filter_of: FilterOf,
         plane_stays: bool,
-        margin: int,
+        margin: int = 0,
     ) -> None:
         rims = [max(cells // 2, 1) for cells in halo]
-        sizes = [side + 2 * cells for cells in halo]
+        self.sizes = [side + 2 * cells for cells in halo]
         self.shape = tuple(
-            fft.next_fast_len(n + 2 * rim, real=True) for n, rim in zip(sizes, rims, strict=True)
+            fft.next_fast_len(n + 2 * rim, real=True)
+            for n, rim in zip(self.sizes, rims, strict=True)
         )
-        north = -2 * np.pi * fft.fftfreq(self.shape[0], cell.dy)[:, None]
-        east = 2 * np.pi * fft.rfftfreq(self.shape[1], cell.dx)[None, :]
-        self.factors = filter_of(east, north)
-        self.fade = taper(sizes[0], rims[0])[:, None] * taper(sizes[1], rims[1])[None, :]
-        self.mirror = [(rim, rim) for rim in rims]
+        self.factors = factors_of(filter_of, self.shape, cell)
+        self.fades = [taper(rim) for rim in rims]
         self.inner = tuple(slice(n - margin, n + side + margin) for n in halo)
         self.core = tuple(
             slice(n + rim - margin, n + rim + side + margin)
@@ -121,25 +129,83 @@ class _Window:
         )
         self.plane_stays = plane_stays
 
-    def apply(self, values: Array, valid: Array) -> Array:
-        """The window's block, and a margin around it, filtered."""
-        plane = plane_of(values, valid)
-        values = fill(np.where(valid, values - plane, 0.0), valid.astype(np.float64))
-        values = np.pad(values, self.mirror, mode="symmetric") * self.fade
-        spectrum = fft.rfft2(values, self.shape, workers=1) * self.factors
-        answer = np.asarray(fft.irfft2(spectrum, self.shape, workers=1)[self.core])
-        return answer + plane[self.inner] if self.plane_stays else answer
+    def apply(self, near: Array) -> Array:
+        """The window's block, and a margin around it, filtered; float32 unless a plane stays."""
+        valid = np.isfinite(near)
+        whole = bool(valid.all())
+        if not whole:
+            near = np.where(valid, near, np.float32(np.nan))
+        values, plane = without_plane(near, valid)
+        if not whole:
+            values = fill(values, valid)
+        rows, core = self.core[0], np.ascontiguousarray(self.transform(values))
+        answer = fft.irfft(core[rows], self.shape[1], axis=1, workers=1)[:, self.core[1]]
+        if not self.plane_stays:
+            return np.asarray(answer)
+        base, north, east = plane
+        y, x = (2 * np.arange(n) / (n - 1) - 1 for n in self.sizes)
+        level = base + north * y[self.inner[0], None] + east * x[None, self.inner[1]]
+        return np.asarray(answer + level)
+
+    def transform(self, values: Array) -> Array:
+        """Rows of the filtered window, still as spectra along themselves."""
+        from prospect._kernels import potential as kernels
+
+        # Mirrored rows are scaled rows: they need no transform of their own.
+        lines = np.empty((values.shape[0], self.shape[1]), np.float32)
+        kernels.mirrored(values, self.fades[1], lines)
+        rows = fft.rfft(lines, axis=1, workers=1)
+        rim, size = self.fades[0].size, values.shape[0]
+        spectrum = np.zeros((self.shape[0], rows.shape[1]), rows.dtype)
+        spectrum[rim : rim + size] = rows
+        fade = self.fades[0][:, None]
+        spectrum[:rim] = (rows[:rim] * fade)[::-1]
+        spectrum[rim + size : size + 2 * rim] = rows[::-1][:rim] * fade
+        spectrum = fft.fft(spectrum, axis=0, overwrite_x=True, workers=1)
+        spectrum *= self.factors
+        return np.asarray(fft.ifft(spectrum, axis=0, overwrite_x=True, workers=1))
 
 
-def averaged(values: Array, count: int) -> tuple[Array, Array]:
-    """Means of the valid ones of ``count`` by ``count`` cells, and where there are any."""
-    valid = np.isfinite(values)
+def factors_of(filter_of: FilterOf, shape: tuple[int, ...], cell: Cell) -> Array:
+    """A filter at the wavenumbers of a real transform, in single precision."""
+    north = -2 * np.pi * fft.fftfreq(shape[0], cell.dy)[:, None]
+    east = 2 * np.pi * fft.rfftfreq(shape[1], cell.dx)[None, :]
+    factors = filter_of(east, north)
+    return factors.astype(np.complex64 if np.iscomplexobj(factors) else np.float32)
+
+
+def without_plane(values: Array, valid: Array) -> tuple[Array, tuple[float, float, float]]:
+    """Values less their plane of least squares; its middle, and its rise to half a side."""
+    from prospect._kernels import potential as kernels
+
+    sums = np.empty(9)
+    shift = float(values.ravel()[valid.argmax()])
+    kernels.moments(values, shift, sums)
+    count, mean_y, mean_x = sums[0], sums[1] / sums[0], sums[2] / sums[0]
+    yy, xy, xx = sums[3:6] - count * np.array([mean_y**2, mean_y * mean_x, mean_x**2])
+    right_y, right_x = sums[7] - mean_y * sums[6], sums[8] - mean_x * sums[6]
+    # A line of cells has a slope along itself only; the little added settles the other at 0.
+    little = 1e-9 * (xx + yy) + 1e-12
+    xx, yy = xx + little, yy + little
+    bottom = xx * yy - xy * xy
+    north = (xx * right_y - xy * right_x) / bottom
+    east = (yy * right_x - xy * right_y) / bottom
+    base = shift + sums[6] / count - north * mean_y - east * mean_x
+    plane = float(base), float(north), float(east)
+    out = np.empty_like(values)
+    kernels.levelled(values, plane, out)
+    return out, plane
+
+
+def averaged(values: Array, count: int) -> Array:
+    """Means of the valid ones of ``count`` by ``count`` cells; gaps where there are none."""
     if count == 1:
-        return values, valid
+        return values
+    valid = np.isfinite(values)
     shape = (values.shape[0] // count, count, values.shape[1] // count, count)
     many = valid.reshape(shape).sum(axis=(1, 3))
-    sums = np.where(valid, values, 0.0).reshape(shape).sum(axis=(1, 3))
-    return sums / np.maximum(many, 1), many > 0
+    sums = np.where(valid, values, np.float64(0)).reshape(shape).sum(axis=(1, 3))
+    return np.where(many > 0, sums / np.maximum(many, 1), np.nan).astype(np.float32)
 
 
 def refined(coarse: Array, count: int) -> Array:
@@ -154,58 +220,34 @@ def refined(coarse: Array, count: int) -> Array:
     return coarse
 
 
-def taper(size: int, rim: int) -> Array:
-    """1 over ``size`` cells, falling to 0 as a cosine over the rims on both sides of them."""
-    edge = 0.5 - 0.5 * np.cos(np.pi * (np.arange(rim) + 0.5) / rim)
-    return np.concatenate([edge, np.ones(size), edge[::-1]])
+def taper(rim: int) -> Array:
+    """From 1 to 0 as a cosine, over the cells of a rim outward."""
+    edge = 0.5 + 0.5 * np.cos(np.pi * (np.arange(rim) + 0.5) / rim)
+    return edge.astype(np.float32)
 
 
-def plane_of(values: Array, valid: Array) -> Array:
-    """The plane of least squares through the valid values."""
-    y, x = np.meshgrid(
-        np.linspace(-1, 1, values.shape[0]), np.linspace(-1, 1, values.shape[1]), indexing="ij"
-    )
-    count = float(valid.sum())
-    # Sums in one fixed order, no BLAS: the same window gives the same bits.
-    mean, mean_x, mean_y = (
-        float(np.sum(np.where(valid, term, 0.0))) / count for term in (values, x, y)
-    )
-    x, y = x - mean_x, y - mean_y
-    at_x, at_y, held = (np.where(valid, term, 0.0) for term in (x, y, values - mean))
-    xx, xy, yy = (float(np.sum(p * q)) for p, q in ((at_x, at_x), (at_x, at_y), (at_y, at_y)))
-    right_x, right_y = float(np.sum(at_x * held)), float(np.sum(at_y * held))
-    # A line of cells has a slope along itself only; the little added settles the other at 0.
-    little = 1e-9 * (xx + yy) + 1e-12
-    xx, yy = xx + little, yy + little
-    bottom = xx * yy - xy * xy
-    slope_x = (yy * right_x - xy * right_y) / bottom
-    slope_y = (xx * right_y - xy * right_x) / bottom
-    return np.asarray(mean + slope_x * x + slope_y * y)
-
-
-def fill(values: Array, weights: Array) -> Array:
+def fill(values: Array, known: Array) -> Array:
     """
-    Values with gaps (weight 0) filled smoothly from around them.
+    Values with gaps filled smoothly from around them.
 
     Coarse to fine, each picture relaxed so that it meets the values without a step: near
     to the harmonic fill, at the cost of a few passes.
     """
-    if weights.all() or max(values.shape) == 1:
+    from prospect._kernels import potential as kernels
+
+    if known.all() or max(values.shape) == 1:
         return values
+    values = np.where(known, values, np.float32(0))
     tall, broad = values.shape[0] % 2, values.shape[1] % 2
-    w = np.pad(weights, ((0, tall), (0, broad)))
-    v = np.pad(values, ((0, tall), (0, broad))) * w
+    w = np.pad(known, ((0, tall), (0, broad))).astype(np.float32)
+    v = np.pad(values, ((0, tall), (0, broad)))
     total = w[::2, ::2] + w[1::2, ::2] + w[::2, 1::2] + w[1::2, 1::2]
     sums = v[::2, ::2] + v[1::2, ::2] + v[::2, 1::2] + v[1::2, 1::2]
-    known = total > 0
-    coarse = np.where(known, sums / np.where(known, total, 1.0), 0.0)
-    coarse = fill(coarse, known.astype(np.float64))
+    some = total > 0
+    coarse = fill(sums / np.maximum(total, 1), some)
     finer = _finer(_finer(coarse).T).T[: values.shape[0], : values.shape[1]]
-    out = np.where(weights > 0, values, finer)
-    for _ in range(RELAXATIONS):
-        around = np.pad(out, 1, mode="edge")
-        mean = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
-        out = np.where(weights > 0, values, 0.25 * mean)
+    out = np.ascontiguousarray(np.where(known, values, finer), np.float32)
+    kernels.relaxed(out, known, RELAXATIONS)
     return out
 
 
@@ -213,7 +255,8 @@ def _finer(coarse: Array) -> Array:
     """Twice the rows, interpolated between the centres of the coarse ones."""
     above = np.concatenate([coarse[:1], coarse[:-1]])
     below = np.concatenate([coarse[1:], coarse[-1:]])
-    out = np.empty((2 * coarse.shape[0], coarse.shape[1]))
-    out[::2] = 0.75 * coarse + 0.25 * above
-    out[1::2] = 0.75 * coarse + 0.25 * below
+    near, far = np.float32(0.75), np.float32(0.25)
+    out = np.empty((2 * coarse.shape[0], coarse.shape[1]), np.float32)
+    out[::2] = near * coarse + far * above
+    out[1::2] = near * coarse + far * below
     return out
