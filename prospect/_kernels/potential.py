@@ -175,22 +175,71 @@ def mirrored(values: Floats, fade: Floats, out: Floats) -> None:
 
 
 @kernel
-def relaxed(values: Floats, known: NDArray[np.bool_], passes: int) -> None:
-    """Every gap becomes the mean of its four neighbours, all at once, so many times."""
+def halved(
+    values: Floats, known: NDArray[np.bool_], coarse: Floats, some: NDArray[np.bool_]
+) -> None:
+    """Means of the known ones of two by two cells, and where there are any."""
     height, width = values.shape
-    before, quarter = np.empty(width, np.float32), np.float32(0.25)
-    kept = np.empty(width, np.float32)
+    for i in range(coarse.shape[0]):
+        for j in range(coarse.shape[1]):
+            total, count = np.float32(0.0), 0
+            for y in range(2 * i, min(2 * i + 2, height)):
+                for x in range(2 * j, min(2 * j + 2, width)):
+                    if known[y, x]:
+                        total += values[y, x]
+                        count += 1
+            coarse[i, j] = total / np.float32(max(count, 1))
+            some[i, j] = count > 0
+
+
+@kernel
+def filled(
+    coarse: Floats,
+    known: NDArray[np.bool_],
+    ends: NDArray[np.int64],
+    passes: int,
+    values: Floats,
+) -> None:
+    """
+    Fill gaps from a picture half as fine, then relax them.
+
+    In a pass every gap becomes the mean of its four neighbours before the pass. ``ends``
+    says for every row where its gaps begin and end.
+    """
+    height, width = values.shape
+    near, far, quarter = np.float32(0.75), np.float32(0.25), np.float32(0.25)
+    for i in range(height):
+        y = i // 2
+        other = min(max(y + 2 * (i % 2) - 1, 0), coarse.shape[0] - 1)
+        for j in range(ends[i, 0], ends[i, 1]):
+            if not known[i, j]:
+                x = j // 2
+                beside = min(max(x + 2 * (j % 2) - 1, 0), coarse.shape[1] - 1)
+                here = near * coarse[y, x] + far * coarse[other, x]
+                there = near * coarse[y, beside] + far * coarse[other, beside]
+                values[i, j] = near * here + far * there
+    above, kept = np.empty(width, np.float32), np.empty(width, np.float32)
+    mean = np.empty(width, np.float32)
     for _ in range(passes):
-        before[:] = values[0]
+        above[:] = values[0]
         for i in range(height):
-            here, gaps = values[i], known[i]
-            below = values[i + 1 if i + 1 < height else i]
-            kept[:] = here
-            for j in range(1, width - 1):
-                mean = quarter * ((before[j] + below[j]) + (kept[j - 1] + kept[j + 1]))
-                here[j] = kept[j] if gaps[j] else mean
+            begin, end = ends[i, 0], ends[i, 1]
+            if begin == end:
+                above[:] = values[i]
+                continue
+            line, there, below = values[i], known[i], values[min(i + 1, height - 1)]
+            kept[:] = line
+            first, last = max(begin, 1), min(end, width - 1)
+            count = max(last - first, 0)
+            north, south = above[first : first + count], below[first : first + count]
+            west, east = kept[first - 1 : first - 1 + count], kept[first + 1 : first + 1 + count]
+            inner, valid = line[first : first + count], there[first : first + count]
+            for j in range(count):
+                mean[j] = quarter * ((north[j] + south[j]) + (west[j] + east[j]))
+            for j in range(count):
+                inner[j] = inner[j] if valid[j] else mean[j]
             for j in (0, width - 1):
-                left, right = kept[max(j - 1, 0)], kept[min(j + 1, width - 1)]
-                if not gaps[j]:
-                    here[j] = quarter * ((before[j] + below[j]) + (left + right))
-            before[:] = kept
+                if not there[j]:
+                    sides = kept[max(j - 1, 0)] + kept[min(j + 1, width - 1)]
+                    line[j] = quarter * ((above[j] + below[j]) + sides)
+            above[:] = kept

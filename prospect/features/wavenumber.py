@@ -237,26 +237,12 @@ def fill(values: Array, known: Array) -> Array:
 
     if known.all() or max(values.shape) == 1:
         return values
-    values = np.where(known, values, np.float32(0))
-    tall, broad = values.shape[0] % 2, values.shape[1] % 2
-    w = np.pad(known, ((0, tall), (0, broad))).astype(np.float32)
-    v = np.pad(values, ((0, tall), (0, broad)))
-    total = w[::2, ::2] + w[1::2, ::2] + w[::2, 1::2] + w[1::2, 1::2]
-    sums = v[::2, ::2] + v[1::2, ::2] + v[::2, 1::2] + v[1::2, 1::2]
-    some = total > 0
-    coarse = fill(sums / np.maximum(total, 1), some)
-    finer = _finer(_finer(coarse).T).T[: values.shape[0], : values.shape[1]]
-    out = np.ascontiguousarray(np.where(known, values, finer), np.float32)
-    kernels.relaxed(out, known, RELAXATIONS)
-    return out
-
-
-def _finer(coarse: Array) -> Array:
-    """Twice the rows, interpolated between the centres of the coarse ones."""
-    above = np.concatenate([coarse[:1], coarse[:-1]])
-    below = np.concatenate([coarse[1:], coarse[-1:]])
-    near, far = np.float32(0.75), np.float32(0.25)
-    out = np.empty((2 * coarse.shape[0], coarse.shape[1]), np.float32)
-    out[::2] = near * coarse + far * above
-    out[1::2] = near * coarse + far * below
+    shape = -(-values.shape[0] // 2), -(-values.shape[1] // 2)
+    coarse, some = np.empty(shape, np.float32), np.empty(shape, np.bool_)
+    kernels.halved(values, known, coarse, some)
+    gaps = ~known
+    ends = np.stack([gaps.argmax(axis=1), gaps.shape[1] - gaps[:, ::-1].argmax(axis=1)], axis=1)
+    ends[~gaps.any(axis=1)] = 0
+    out = values.copy()
+    kernels.filled(fill(coarse, some), known, ends, RELAXATIONS, out)
     return out
