@@ -116,6 +116,8 @@ def score(
     bindings = bind(model.builder.layers_, stack, mapping)
     grid = model.builder.require_grid(stack)
     area = read_area(exclude) if isinstance(exclude, (str, Path)) else exclude
+    # What looks at the whole map is computed here, once for all workers.
+    stack = model.builder.settle(stack, bindings)
     job = Job(model, stack, bindings, area)
     single_threaded(model.estimator)
     workers = max(1, workers or os.cpu_count() or 1) if engine != "serial" else 1

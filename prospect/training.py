@@ -337,6 +337,7 @@ def features_at(
     """
     grid = builder.require_grid(stack)
     bindings = bind(builder.layers_, stack)
+    stack = builder.settle(stack, bindings)
     out = np.empty((row.size, len(builder.feature_names)), np.float32)
     columns = -(-grid.cols // _TILE)
     tile_of = (row // _TILE) * columns + col // _TILE

@@ -175,6 +175,28 @@ def mirrored(values: Floats, fade: Floats, out: Floats) -> None:
 
 
 @kernel
+def averaged(values: Floats, count: int, out: Floats) -> None:
+    """Means of the valid ones of ``count`` by ``count`` cells."""
+    height, width = values.shape
+    sums, many = np.empty(width), np.empty(width)
+    for i in range(out.shape[0]):
+        sums[:] = 0.0
+        many[:] = 0.0
+        for y in range(i * count, min((i + 1) * count, height)):
+            line = values[y]
+            for j in range(width):
+                there = math.isfinite(line[j])
+                sums[j] += line[j] if there else np.float32(0.0)
+                many[j] += 1.0 if there else 0.0
+        for j in range(out.shape[1]):
+            total, found = 0.0, 0.0
+            for x in range(j * count, min((j + 1) * count, width)):
+                total += sums[x]
+                found += many[x]
+            out[i, j] = total / found if found > 0 else np.nan
+
+
+@kernel
 def halved(
     values: Floats, known: NDArray[np.bool_], coarse: Floats, some: NDArray[np.bool_]
 ) -> None:

@@ -11,6 +11,7 @@ from prospect.features.distance import (
     signed_distance_to_classes,
 )
 from prospect.features.field_transforms import (
+    pseudo_gravity,
     reduction_to_pole,
     residual,
     upward_continuation,
@@ -127,6 +128,7 @@ __all__ = [
     "profile_curvature",
     "proximity",
     "proximity_to_classes",
+    "pseudo_gravity",
     "quantile_rank",
     "ratio",
     "reduction_to_pole",

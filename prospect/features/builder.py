@@ -15,10 +15,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from prospect.errors import GridError, RecipeError
+from prospect.features import whole
 from prospect.features.operation import Operation, get_operation
-from prospect.features.plan import Plan, Step, lay_tiles, make_plan, tiles
+from prospect.features.plan import Plan, Step, lay_tiles, leading_to, make_plan, tiles
 from prospect.features.recipe import FeatureSpec, Recipe, in_use, rounds
 from prospect.features.running import Watch, layer_values, run_plan
+from prospect.features.wavenumber import require_whole
 from prospect.grid import LATTICE, Cell, Grid, Window
 from prospect.matching import Binding, LayerCard, bind, cards_of
 
@@ -168,7 +170,7 @@ class FeatureBuilder:
     def halo(self) -> tuple[int, int]:
         """Rows and columns that the features read beyond a window."""
         window = Window(0, 0, LATTICE, LATTICE)
-        _, needs = make_plan(self.steps_, self.cell_).windows(window, self.cell_)
+        _, needs = self.plan().windows(window, self.cell_)
         needed = [needs[name] for name in self.layers_ if name in needs]
         return (
             max((-region.row for region in needed), default=0),
@@ -209,7 +211,24 @@ class FeatureBuilder:
         out: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """The features of a window as an array of shape (feature, y, x), ``out`` if given."""
-        return self._fill(self._plan(), stack, Grid.of(stack).window, window, bindings, out)
+        stack = self.settle(stack, bindings)
+        return self._fill(self.plan(), stack, Grid.of(stack).window, window, bindings, out)
+
+    def settle(self, stack: xr.Dataset, bindings: Mapping[str, Binding]) -> xr.Dataset:
+        """
+        Compute what looks at the whole map, once, before it is gone through by windows.
+
+        Parameters
+        ----------
+        stack : Dataset of dims (y, x)
+        bindings : mapping of layer name to Binding
+
+        Returns
+        -------
+        Dataset
+            With a layer more for every such row; the stack itself if there are none.
+        """
+        return whole.settle(self.steps_, self.cell_, stack, bindings)
 
     def tiles(
         self,
@@ -246,7 +265,8 @@ class FeatureBuilder:
             Valid until the next tile is asked for.
         """
         grid = self.require_grid(stack)
-        bindings, plan = bind(self.layers_, stack), self._plan()
+        bindings, plan = bind(self.layers_, stack), self.plan()
+        stack = self.settle(stack, bindings)
         windows = lay_tiles(window or grid.window, plan.depth, tile)
         largest = max((w.height * w.width for w in windows), default=0)
         free: SimpleQueue[NDArray[np.float32]] = SimpleQueue()
@@ -275,14 +295,15 @@ class FeatureBuilder:
                 yield part, future.result()
                 free.put(flat)
 
-    def _plan(self) -> Plan:
-        return make_plan(self.steps_, self.cell_)
+    def plan(self) -> Plan:
+        """What is computed for a tile of a settled stack."""
+        return make_plan(whole.as_layers(self.steps_), self.cell_)
 
     def _fill(
         self,
         plan: Plan,
         stack: xr.Dataset,
-        whole: Window,
+        grid: Window,
         window: Window,
         bindings: Mapping[str, Binding],
         out: NDArray[np.float32] | None = None,
@@ -291,14 +312,15 @@ class FeatureBuilder:
         """Run a plan on the part of a window inside the grid; beyond it are gaps."""
         if out is None:
             out = np.empty((plan.depth, window.height, window.width), np.float32)
-        inside = window.intersect(whole)
+        inside = window.intersect(grid)
         if inside == window:
-            run_plan(plan, stack, bindings, window, whole, self.cell_, out, watch=watch)
+            known = whole.bound(self.steps_, bindings)
+            run_plan(plan, stack, known, window, grid, self.cell_, out, watch=watch)
             return out
         out[:] = np.nan
         if inside.height and inside.width:
             rows, cols = inside.within(window)
-            out[:, rows, cols] = self._fill(plan, stack, whole, inside, bindings, None, watch)
+            out[:, rows, cols] = self._fill(plan, stack, grid, inside, bindings, None, watch)
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -418,7 +440,10 @@ class FeatureBuilder:
         codes = {name for name, card in self.layers_.items() if card.kind == "categorical"}
         samples = {n: np.empty(shape, np.int32 if n in codes else np.float32) for n in names}
         bindings = bind(self.layers_, stack)
-        plan = make_plan(self.steps_, self.cell_, names - set(self.layers_))
+        # Only what leads to the names: other whole maps can wait.
+        made = leading_to(self.steps_, names - set(self.layers_))
+        stack = whole.settle(made, self.cell_, stack, bindings)
+        plan = make_plan(whole.as_layers(made), self.cell_, names - set(self.layers_))
         tile = -(-FIT_TILE // stride) * stride
         for window in tiles(grid.window, -(-tile // LATTICE) * LATTICE):
             start = (-window.row % stride, -window.col % stride)
@@ -431,8 +456,8 @@ class FeatureBuilder:
                 name: layer_values(stack, bindings[name], window)
                 for name in sorted(names & set(self.layers_))
             }
-            made = self._fill(plan, stack, grid.window, window, bindings)
-            blocks |= {name: made[plane] for name, plane in plan.places.items()}
+            rows = self._fill(plan, stack, grid.window, window, bindings)
+            blocks |= {name: rows[plane] for name, plane in plan.places.items()}
             for name, block in blocks.items():
                 samples[name][place] = block[some]
         return samples
@@ -447,6 +472,8 @@ def _require_window(
     cell = grid.cell
     try:
         rows, cols = operation.halo(cell, parameters)
+        if operation.whole is not None and operation.whole(parameters):
+            require_whole(grid.shape)
     except RecipeError as error:
         raise RecipeError(f"Feature '{spec.name}': {error}") from error
     name = next((n for n in ("radius", "coarse", "sigma") if n in parameters), None)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from prospect.features.builder import FeatureBuilder
-from prospect.features.plan import Call, make_plan
+from prospect.features.plan import Call
 from prospect.grid import LATTICE, Grid, Window
 
 
@@ -55,7 +55,7 @@ def measure_costs(builder: FeatureBuilder, stack: xr.Dataset, side: int = 2) -> 
         weighs less on larger tiles; reading layers is not part of it.
     """
     grid = Grid.of(stack)
-    plan = make_plan(builder.steps_, builder.cell_)
+    plan = builder.plan()
     row, col = (max(0, size // 2 // LATTICE - side // 2) * LATTICE for size in grid.shape)
     window = Window(row, col, side * LATTICE, side * LATTICE).intersect(grid.window)
     best = [np.inf] * len(plan.calls)

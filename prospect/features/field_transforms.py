@@ -14,12 +14,22 @@ import numpy as np
 from prospect import grid
 from prospect.errors import RecipeError
 from prospect.features.operation import Array, Parameters, operation
-from prospect.features.wavenumber import MOST_REACH, REACH, filtered, reach_cells, within_reach
+from prospect.features.wavenumber import (
+    MOST_REACH,
+    REACH,
+    FilterOf,
+    filtered,
+    filtered_whole,
+    reach_cells,
+)
 from prospect.features.windows import require_length
 from prospect.grid import Cell
 
 COARSE = 16
 """A continuation is taken on cells no larger than its height over this."""
+
+POISSON = 6.6743e-8
+"""mGal a radian per nT and metre, for 1 kg/m3 to 1 A/m: G over mu0 / 4 pi, in these units."""
 
 LEAST_INCLINATION = 20.0
 """Degrees below which reduction to the pole blows noise up into stripes."""
@@ -115,12 +125,16 @@ def residual(block: Array, *, out: Array, cell: Cell, height: float, reach: floa
 
 
 def _within_reach_of_pole(cell: Cell, parameters: Parameters) -> tuple[int, int]:
-    inclination = float(parameters["inclination"])
+    inclination, declination = float(parameters["inclination"]), float(parameters["declination"])
     guard = float(parameters["amplitude_inclination"])
     if not -90 <= inclination <= 90 or not 0 <= guard <= 90:
         raise RecipeError(
             "Inclinations are degrees, from -90 to 90 for the field's and 0 to 90 for the "
             f"guard, but {inclination:g} and {guard:g} came."
+        )
+    if not -180 <= declination <= 360:
+        raise RecipeError(
+            f"A declination is degrees east of north, from -180 to 360, but {declination:g} came."
         )
     if max(abs(inclination), guard) < LEAST_INCLINATION:
         raise RecipeError(
@@ -128,10 +142,21 @@ def _within_reach_of_pole(cell: Cell, parameters: Parameters) -> tuple[int, int]
             f"give amplitude_inclination = {LEAST_INCLINATION:g} or more, or use "
             "total_gradient_amplitude."
         )
-    return within_reach(cell, parameters)
+    reach = float(parameters.get("reach", 0.0))
+    return reach_cells(cell, reach) if reach else (0, 0)
 
 
-@operation(halo=_within_reach_of_pole, anchored=True)
+def without_reach(parameters: Parameters) -> bool:
+    """Whether the whole map is taken at once, since no windows are asked for."""
+    return not parameters["reach"]
+
+
+def always(parameters: Parameters) -> bool:
+    """Of what makes sense for whole maps only."""
+    return True
+
+
+@operation(halo=_within_reach_of_pole, anchored=True, whole=without_reach)
 def reduction_to_pole(
     block: Array,
     *,
@@ -181,6 +206,84 @@ def reduction_to_pole(
     .. [1] MacLeod, Jones and Dai (1993). 3-D analytic signal in the interpretation of
        total magnetic field data at low magnetic latitudes. Exploration Geophysics 24(4).
     """
+    to_pole = pole_filter(inclination, declination, amplitude_inclination)
+    if reach:
+        halo = reach_cells(cell, reach)
+        out[...] = filtered(block, cell, halo, to_pole, out.shape, plane_stays=True)
+    else:
+        out[...] = filtered_whole(block, cell, to_pole, plane_stays=True)
+
+
+def _within_reach_of_gravity(cell: Cell, parameters: Parameters) -> tuple[int, int]:
+    if not float(parameters["ratio"]) > 0:
+        raise RecipeError(
+            "'ratio' is density over magnetisation, kg/m3 to A/m, above 0, "
+            f"but {parameters['ratio']:g} came."
+        )
+    return _within_reach_of_pole(cell, parameters)
+
+
+@operation(halo=_within_reach_of_gravity, units="mGal", whole=always)
+def pseudo_gravity(
+    block: Array,
+    *,
+    out: Array,
+    cell: Cell,
+    inclination: float,
+    declination: float,
+    ratio: float = 100.0,
+    amplitude_inclination: float = 0.0,
+) -> None:
+    """
+    The gravity anomaly that the sources of a magnetic one would make, by Poisson's relation.
+
+    Draws deep and wide bodies together, and its horizontal gradient has its ridges over
+    their edges [1]_.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+        Total-field anomaly on a projected grid, nT. NaN marks gaps.
+    inclination : float
+        Of the field, degrees, positive downward. 90 where the anomaly is reduced to the
+        pole already.
+    declination : float
+        Of the field against the grid's north, degrees, positive eastward.
+    ratio : float
+        Density over magnetisation, kg/m3 to A/m.
+    amplitude_inclination : float
+        Guard at low latitude, as in ``reduction_to_pole``.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        mGal about a level and a trend that are unknown. Gaps are filled for the transform
+        and stay gaps.
+
+    Raises
+    ------
+    RecipeError
+        If the inclination is below 20 degrees and there is no guard.
+
+    References
+    ----------
+    .. [1] Cordell and Grauch (1985). Mapping basement magnetization zones from aeromagnetic
+       data in the San Juan basin, New Mexico. The Utility of Regional Gravity and Magnetic
+       Anomaly Maps. SEG.
+    """
+    to_pole = pole_filter(inclination, declination, amplitude_inclination)
+    scale = POISSON * ratio
+
+    def to_gravity(east: Array, north: Array) -> Array:
+        length = np.hypot(east, north)
+        factors = scale * to_pole(east, north) / np.where(length == 0, np.inf, length)
+        return np.asarray(factors)
+
+    out[...] = filtered_whole(block, cell, to_gravity, plane_stays=False)
+
+
+def pole_filter(inclination: float, declination: float, amplitude_inclination: float) -> FilterOf:
+    """Factors of a reduction to the pole."""
     dip, turn = np.radians(inclination), np.radians(declination)
     guard = np.radians(max(amplitude_inclination, abs(inclination)))
 
@@ -192,8 +295,7 @@ def reduction_to_pole(
         factors = (np.sin(dip) - 1j * level) ** 2 / (amplitude * (np.sin(dip) ** 2 + level**2))
         return np.asarray(np.where(length == 0, 1, factors))
 
-    halo = reach_cells(cell, reach)
-    out[...] = filtered(block, cell, halo, to_pole, out.shape, plane_stays=True)
+    return to_pole
 
 
 def continued(

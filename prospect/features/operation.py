@@ -87,6 +87,8 @@ class Operation:
         The family it belongs to, and what it asks of it, an entry a column.
     inputs : int, optional
         How many layers it takes; any number when None.
+    whole : callable(parameters) -> bool, optional
+        Whether ``compute`` must see the whole map at once; it is then called once for a map.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Operation:
     learned: tuple[str, ...] = ()
     joint: tuple[Family, Asks] | None = None
     inputs: int | None = None
+    whole: Callable[[Parameters], bool] | None = None
     signature: inspect.Signature = field(default_factory=inspect.Signature)
 
     def __call__(self, *layers: xr.DataArray, **parameters: Any) -> xr.DataArray:
@@ -231,6 +234,7 @@ def operation(
     anchored: bool = False,
     joint: tuple[Family, Asks] | None = None,
     jointly: bool = False,
+    whole: Callable[[Parameters], bool] | None = None,
 ) -> Callable[[Callable[..., None]], Operation]:
     """Register a ``compute`` function as an operation under its own name."""
 
@@ -253,6 +257,7 @@ def operation(
             learned=learned,
             joint=joint,
             inputs=None if several else len(signature.parameters) - len(keywords),
+            whole=whole,
             signature=signature.replace(parameters=keywords),
         )
         for item in ("__doc__", "__module__", "__name__", "__qualname__", "__wrapped__"):

@@ -6,6 +6,7 @@ errors were measured as those of ``field_transforms`` were. Rows of one layer sh
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,6 @@ from prospect import grid
 from prospect.features.operation import Array, Asks, Family, Parameters, one_cell, operation
 from prospect.features.wavenumber import (
     LatticeWindow,
-    lattice_windows,
     reach_cells,
     within_reach,
 )
@@ -52,16 +52,16 @@ def together(
         halo = reach_cells(cell, reach)
         assert margin == halo
         window = LatticeWindow(grid.LATTICE, halo, cell, upward, plane_stays=False)
-        for (rows, cols), near in lattice_windows(block, halo, shape):
-            size = rows.stop - rows.start, cols.stop - cols.start
-            here = near[halo[0] : halo[0] + size[0], halo[1] : halo[1] + size[1]]
+        side = grid.LATTICE
+        for y, x in itertools.product(range(0, shape[0], side), range(0, shape[1], side)):
+            size = min(side, shape[0] - y), min(side, shape[1] - x)
+            here = block[y + halo[0] :, x + halo[1] :][: size[0], : size[1]]
             if not np.isfinite(here).any():
                 for plane in first.values():
-                    out[plane, rows, cols] = np.nan
+                    out[plane, y : y + side, x : x + side] = np.nan
                 continue
-            up = np.ascontiguousarray(window.apply(near))
-            corner = rows.start, cols.start
-            kernels.gradients(block, margin, up, cell.dy, cell.dx, places, corner, size, out)
+            up = np.ascontiguousarray(window.apply(window.around(block, y, x)))
+            kernels.gradients(block, margin, up, cell.dy, cell.dx, places, (y, x), size, out)
     for plane, what in asked:
         if plane != first[what]:
             out[plane] = out[first[what]]

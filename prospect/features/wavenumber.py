@@ -9,7 +9,7 @@ but never by tile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import fft
@@ -24,6 +24,12 @@ REACH = 64
 
 MOST_REACH = 1024
 """Cells beyond which windows would be too large for memory."""
+
+MOST_CELLS = 2**26
+"""Cells of a map beyond which it is not transformed whole: that takes about 20 bytes a cell."""
+
+WHOLE_RIM = 256
+"""Cells, at most, over which a whole map is mirrored and fades."""
 
 RELAXATIONS = 8
 """Passes by which a fill settles at every coarseness."""
@@ -67,70 +73,94 @@ def filtered(
     filter that leaves nothing fine, ``count`` by ``count`` cells are averaged before, and
     interpolated after; it cuts the lattice and the halo.
     """
-    side = grid.LATTICE // count
-    inner = halo[0] // count, halo[1] // count
-    fine = Cell(cell.dy * count, cell.dx * count)
-    window = LatticeWindow(side, inner, fine, filter_of, plane_stays, 0 if count == 1 else 1)
+    side, inner = grid.LATTICE, (halo[0] // count, halo[1] // count)
+    larger = Cell(cell.dy * count, cell.dx * count)
+    margin = 0 if count == 1 else 1
+    window = LatticeWindow(side // count, inner, larger, filter_of, plane_stays, margin)
+    coarse = averaged(block, count)
     out = np.empty(shape, np.float64)
-    for place, near in lattice_windows(block, halo, shape):
-        part = out[place]
-        here = near[halo[0] : halo[0] + part.shape[0], halo[1] : halo[1] + part.shape[1]]
-        valid = np.isfinite(here)
-        if not valid.any():
-            part[:] = np.nan
-            continue
-        answer = refined(window.apply(averaged(near, count)), count)
-        part[:] = np.where(valid, answer[: part.shape[0], : part.shape[1]], np.nan)
+    for y in range(0, shape[0], side):
+        for x in range(0, shape[1], side):
+            part = out[y : y + side, x : x + side]
+            valid = np.isfinite(
+                block[y + halo[0] :, x + halo[1] :][: part.shape[0], : part.shape[1]]
+            )
+            if not valid.any():
+                part[:] = np.nan
+                continue
+            near = window.around(coarse, y // count, x // count)
+            answer = refined(window.apply(near), count)
+            part[:] = np.where(valid, answer[: part.shape[0], : part.shape[1]], np.nan)
     return out
 
 
-def lattice_windows(
-    block: Array, halo: tuple[int, int], shape: tuple[int, ...]
-) -> Iterator[tuple[tuple[slice, slice], Array]]:
+def filtered_whole(block: Array, cell: Cell, filter_of: FilterOf, plane_stays: bool) -> Array:
     """
-    Every lattice block of a field of ``shape``, and a copy of the window around it.
+    A whole map filtered in one transform; gaps stay gaps.
 
-    The last blocks may be cut off by the map's edge: their windows are whole all the same.
+    Raises
+    ------
+    RecipeError
+        If it has more cells than memory is sure to hold.
     """
-    side = grid.LATTICE
-    for y in range(0, shape[0], side):
-        for x in range(0, shape[1], side):
-            near = np.full((side + 2 * halo[0], side + 2 * halo[1]), np.nan, np.float32)
-            some = block[y : y + near.shape[0], x : x + near.shape[1]]
-            near[: some.shape[0], : some.shape[1]] = some
-            bottom, right = min(y + side, shape[0]), min(x + side, shape[1])
-            yield (slice(y, bottom), slice(x, right)), near
+    require_whole(block.shape)
+    rims = [min(max(n // 8, 1), n, WHOLE_RIM) for n in block.shape]
+    valid = np.isfinite(block)
+    if not valid.any():
+        return np.full(block.shape, np.nan, np.float32)
+    every = [slice(0, n) for n in block.shape]
+    window = Transform(block.shape, rims, every, cell, filter_of, plane_stays)
+    answer = window.apply(block)
+    answer[~valid] = np.nan
+    return answer
 
 
-class LatticeWindow:
-    """A filter made ready for windows of one size."""
+def require_whole(shape: tuple[int, ...]) -> None:
+    """Check that a map is small enough to be transformed whole."""
+    cells = shape[0] * shape[1]
+    if cells > MOST_CELLS:
+        raise RecipeError(
+            f"A map that is transformed whole has {MOST_CELLS} cells at most, but there are "
+            f"{cells}: take larger cells or a part of it."
+        )
+
+
+class Transform:
+    """
+    A filter made ready for maps or windows of one size.
+
+    Parameters
+    ----------
+    sizes : (int, int)
+    rims : (int, int)
+        Cells over which it is mirrored and fades at every side.
+    inner : (slice, slice)
+        Rows and columns of the answer.
+    cell : Cell
+    filter_of : FilterOf
+    plane_stays : bool
+        Whether the filter leaves a plane as it is, or takes it out.
+    """
 
     def __init__(
         self,
-        side: int,
-        halo: tuple[int, int],
+        sizes: Sequence[int],
+        rims: Sequence[int],
+        inner: Sequence[slice],
         cell: Cell,
         filter_of: FilterOf,
         plane_stays: bool,
-        margin: int = 0,
     ) -> None:
-        rims = [max(cells // 2, 1) for cells in halo]
-        self.sizes = [side + 2 * cells for cells in halo]
+        self.sizes, self.inner = tuple(sizes), tuple(inner)
         self.shape = tuple(
-            fft.next_fast_len(n + 2 * rim, real=True)
-            for n, rim in zip(self.sizes, rims, strict=True)
+            fft.next_fast_len(n + 2 * rim, real=True) for n, rim in zip(sizes, rims, strict=True)
         )
         self.factors = factors_of(filter_of, self.shape, cell)
         self.fades = [taper(rim) for rim in rims]
-        self.inner = tuple(slice(n - margin, n + side + margin) for n in halo)
-        self.core = tuple(
-            slice(n + rim - margin, n + rim + side + margin)
-            for n, rim in zip(halo, rims, strict=True)
-        )
         self.plane_stays = plane_stays
 
     def apply(self, near: Array) -> Array:
-        """The window's block, and a margin around it, filtered; float32 unless a plane stays."""
+        """The inner part of a map, filtered; float32."""
         valid = np.isfinite(near)
         whole = bool(valid.all())
         if not whole:
@@ -138,14 +168,18 @@ class LatticeWindow:
         values, plane = without_plane(near, valid)
         if not whole:
             values = fill(values, valid)
-        rows, core = self.core[0], np.ascontiguousarray(self.transform(values))
-        answer = fft.irfft(core[rows], self.shape[1], axis=1, workers=1)[:, self.core[1]]
-        if not self.plane_stays:
-            return np.asarray(answer)
-        base, north, east = plane
-        y, x = (2 * np.arange(n) / (n - 1) - 1 for n in self.sizes)
-        level = base + north * y[self.inner[0], None] + east * x[None, self.inner[1]]
-        return np.asarray(answer + level)
+        places = [
+            slice(part.start + fade.size, part.stop + fade.size)
+            for part, fade in zip(self.inner, self.fades, strict=True)
+        ]
+        spectrum = np.ascontiguousarray(self.transform(values)[places[0]])
+        answer = fft.irfft(spectrum, self.shape[1], axis=1, workers=1)[:, places[1]]
+        if self.plane_stays:
+            base, north, east = plane
+            y, x = (2 * np.arange(n) / max(n - 1, 1) - 1 for n in self.sizes)
+            answer = answer + east * x[None, self.inner[1]]
+            answer += base + north * y[self.inner[0], None]
+        return np.ascontiguousarray(answer)
 
     def transform(self, values: Array) -> Array:
         """Rows of the filtered window, still as spectra along themselves."""
@@ -164,6 +198,35 @@ class LatticeWindow:
         spectrum = fft.fft(spectrum, axis=0, overwrite_x=True, workers=1)
         spectrum *= self.factors
         return np.asarray(fft.ifft(spectrum, axis=0, overwrite_x=True, workers=1))
+
+
+class LatticeWindow(Transform):
+    """A filter made ready for the windows of lattice blocks."""
+
+    def __init__(
+        self,
+        side: int,
+        halo: tuple[int, int],
+        cell: Cell,
+        filter_of: FilterOf,
+        plane_stays: bool,
+        margin: int = 0,
+    ) -> None:
+        sizes = [side + 2 * cells for cells in halo]
+        rims = [max(cells // 2, 1) for cells in halo]
+        inner = [slice(cells - margin, cells + side + margin) for cells in halo]
+        super().__init__(sizes, rims, inner, cell, filter_of, plane_stays)
+
+    def around(self, block: Array, y: int, x: int) -> Array:
+        """
+        A copy of the window around the lattice block at a place of a field with its halo.
+
+        The last blocks may be cut off by the map's edge: their windows are whole all the same.
+        """
+        near = np.full(self.sizes, np.nan, np.float32)
+        some = block[y : y + self.sizes[0], x : x + self.sizes[1]]
+        near[: some.shape[0], : some.shape[1]] = some
+        return near
 
 
 def factors_of(filter_of: FilterOf, shape: tuple[int, ...], cell: Cell) -> Array:
@@ -197,15 +260,15 @@ def without_plane(values: Array, valid: Array) -> tuple[Array, tuple[float, floa
     return out, plane
 
 
-def averaged(values: Array, count: int) -> Array:
+def averaged(block: Array, count: int) -> Array:
     """Means of the valid ones of ``count`` by ``count`` cells; gaps where there are none."""
+    from prospect._kernels import potential as kernels
+
     if count == 1:
-        return values
-    valid = np.isfinite(values)
-    shape = (values.shape[0] // count, count, values.shape[1] // count, count)
-    many = valid.reshape(shape).sum(axis=(1, 3))
-    sums = np.where(valid, values, np.float64(0)).reshape(shape).sum(axis=(1, 3))
-    return np.where(many > 0, sums / np.maximum(many, 1), np.nan).astype(np.float32)
+        return block
+    coarse = np.empty((-(-block.shape[0] // count), -(-block.shape[1] // count)), np.float32)
+    kernels.averaged(np.ascontiguousarray(block, np.float32), count, coarse)
+    return coarse
 
 
 def refined(coarse: Array, count: int) -> Array:
