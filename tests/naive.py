@@ -226,3 +226,29 @@ def dipole(east, north, depth, inclination, declination):
     length = np.sqrt(np.square(away).sum(axis=0))
     along = np.einsum("i,i...->...", way, away)
     return depth**3 * (3 * along**2 / length**5 - 1 / length**3) / 2
+
+
+def prism_gravity(east, north, top, bottom, half_east, half_north):
+    """Gravity of a vertical prism of 1 kg/m3, mGal (Nagy, 1966)."""
+    total = 0.0
+    for x, sign_x in ((east + half_east, 1), (east - half_east, -1)):
+        for y, sign_y in ((north + half_north, 1), (north - half_north, -1)):
+            for z, sign_z in ((bottom, 1), (top, -1)):
+                far = np.sqrt(x * x + y * y + z * z)
+                part = x * np.log(y + far) + y * np.log(x + far) - z * np.arctan2(x * y, z * far)
+                total = total - sign_x * sign_y * sign_z * part
+    return 6.6743e-11 * 1e5 * total
+
+
+def on_contour(layer, level):
+    """Cells next to where a layer passes through a level, one after another."""
+    out = np.zeros(layer.shape, bool)
+    for i, j in np.ndindex(layer.shape):
+        here = layer[i, j] - level
+        for y, x in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+            if 0 <= y < layer.shape[0] and 0 <= x < layer.shape[1]:
+                there = layer[y, x] - level
+                apart = here * there < 0 or (here < 0 and there == 0) or (here == 0 and there < 0)
+                out[i, j] |= apart and abs(here) <= abs(there)
+        out[i, j] |= here == 0
+    return out

@@ -12,6 +12,7 @@ from prospect.features import (
     derivative_easting,
     derivative_northing,
     derivative_upward,
+    get_operation,
     horizontal_gradient,
     horizontal_tilt_angle,
     reduction_to_pole,
@@ -67,6 +68,17 @@ SPECTRAL = [
     (upward_continuation, {"height": 5000.0}),
     (reduction_to_pole, {"inclination": 58.0, "declination": 4.0}),
 ]
+
+GRADIENTS = (
+    derivative_upward,
+    total_gradient_amplitude,
+    tilt_angle,
+    horizontal_tilt_angle,
+    theta_map,
+    derivative_easting,
+    derivative_northing,
+    horizontal_gradient,
+)
 
 
 def about(shape, cell):
@@ -155,6 +167,9 @@ def test_edges_of_a_dyke_lie_at_tilt_zero_and_at_the_gradients_ridge():
     for profile in (np.nan_to_num(theta[100:151]), np.nan_to_num(ridge[100:151])):
         assert abs(east[150, 100:151][profile.argmax()] + 3000) <= 100
     assert np.nanmax(theta) > 0.98
+    upright = naive.apply(horizontal_tilt_angle, field, cell)[150]
+    assert abs(east[150, 100:151][np.nan_to_num(upright[100:151]).argmax()] + 3000) <= 100
+    np.testing.assert_allclose(np.sin(np.radians(upright)), theta, atol=1e-5)
     amplitude = np.nan_to_num(naive.apply(total_gradient_amplitude, field, cell)[150])
     assert abs(abs(east[150, amplitude.argmax()]) - 3000) <= 100
 
@@ -301,3 +316,40 @@ def test_what_the_spectral_ones_refuse():
         naive.apply(residual, layer, CELLS[0], height=60_000.0, reach=2e5)
     with pytest.raises(RecipeError, match="Inclinations are degrees"):
         naive.apply(reduction_to_pole, layer, CELLS[0], inclination=95.0, declination=0.0)
+    with pytest.raises(RecipeError, match="no parameter 'height'"):
+        tilt_angle.check({"height": 3.0})
+
+
+def test_rows_of_one_field_share_their_gradients(make_stack):
+    layer = naive.fractal(330, 3)[:, :300].astype(np.float32)
+    layer[np.random.default_rng(0).random(layer.shape) < 0.02] = np.nan
+    stack = make_stack(cell=(100.0, 100.0), a=layer)
+    operations = [*GRADIENTS, tilt_angle]
+    rows = [
+        {"name": f"{k} {operation.name}", "operation": operation.name, "of": "a"}
+        for k, operation in enumerate(operations)
+    ]
+    built = FeatureBuilder([*rows, rows[0] | {"name": "far", "reach": 3000}]).fit(stack)
+    assert [len(call.steps) for call in built.plan().calls] == [len(operations), 1]
+    together = built.transform(stack)
+    for operation, values in zip(operations, together.values, strict=False):
+        np.testing.assert_array_equal(values, operation(stack["a"]).values)
+
+
+def test_only_level_gradients_need_no_windows(make_stack, field):
+    stack = make_stack(cell=(100.0, 100.0), a=field(gaps=0.1))
+    names = ("derivative_easting", "derivative_northing", "horizontal_gradient")
+    rows = [{"name": name, "operation": name, "of": "a"} for name in names]
+    built = FeatureBuilder(rows).fit(stack)
+    assert len(built.plan().calls) == 1
+    assert built.halo == (1, 1)
+    together = built.fit_transform(stack)
+    for name, values in zip(names, together.values, strict=True):
+        np.testing.assert_array_equal(values, get_operation(name)(stack["a"]).values)
+
+
+def test_flat_ground_has_no_tilt():
+    flat = np.full((40, 40), 7.0, np.float32)
+    for operation in (tilt_angle, horizontal_tilt_angle, theta_map):
+        inner = naive.apply(operation, flat, CELLS[0])[1:-1, 1:-1]
+        np.testing.assert_array_equal(inner, 0)

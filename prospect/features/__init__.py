@@ -1,6 +1,7 @@
 """Features: operations on layers, recipes of them, and the builder that runs recipes."""
 
 from prospect.features.builder import FeatureBuilder
+from prospect.features.contour import distance_to_contour, proximity_to_contour
 from prospect.features.distance import (
     distance_to,
     distance_to_classes,
@@ -97,6 +98,7 @@ __all__ = [
     "difference_of_gaussians",
     "distance_to",
     "distance_to_classes",
+    "distance_to_contour",
     "eastness",
     "focal_max",
     "focal_mean",
@@ -128,6 +130,7 @@ __all__ = [
     "profile_curvature",
     "proximity",
     "proximity_to_classes",
+    "proximity_to_contour",
     "pseudo_gravity",
     "quantile_rank",
     "ratio",
