@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import bench_distance
+import bench_fields
 import bench_focal
 import bench_recipe
 import bench_terrain
@@ -29,6 +30,7 @@ PEERS = {
     "bottleneck": "bottleneck",
     "edt": "edt",
     "xrspatial": "xarray-spatial",
+    "harmonica": "harmonica",
 }
 QUICK = 1024
 
@@ -73,6 +75,18 @@ def cases(size: int, quick: bool) -> Iterator[Case]:
                 for e in bench_distance.INSTALLED
             },
         )
+    for name, quantities in bench_fields.SETS.items():
+        if name == "five fused" or not quick:
+            yield (
+                f"fields, {name}",
+                {
+                    e: lambda e=e, q=quantities: (
+                        bench_fields.ENGINES[e][1](bench_fields.magnetics(size), q),
+                        size * size,
+                    )
+                    for e in bench_fields.INSTALLED
+                },
+            )
 
 
 def measure(size: int, quick: bool) -> Iterator[tuple[str, float, dict[str, float]]]:

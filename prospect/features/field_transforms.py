@@ -4,7 +4,8 @@ What goes by wavenumber is done in windows (see ``wavenumber``). Its errors were
 on random-fractal fields of spectral power k^-3, 1536 cells square, against one transform
 of the whole, and on the pole anomaly of a prism without bottom, 40 by 60 cells and 5 deep,
 against the formula. They are root mean squares over the deviation of the right answer,
-and hold 64 cells and more from the map's edge, where any transform must guess.
+and hold 64 cells and more from the map's edge, where any transform must guess. Whole maps
+were a part of 1536 cells square of such a field of 3072.
 """
 
 from __future__ import annotations
@@ -171,11 +172,17 @@ def reduction_to_pole(
     A magnetic anomaly as it would be if field and magnetisation were vertical.
 
     Puts anomalies over their sources. Magnetisation is taken to be along the field:
-    remanence misleads. An anomaly much smaller than a window is put right within 2 to 4 %.
-    What is as long as the map is not: turning its phase takes the whole of it, and on a
-    fractal field windows differ from one transform by 15 % at an inclination of 75
-    degrees, 35 % at 60, 60 % at 45, with steps between blocks. Where the survey gives a
-    reduced grid, use that.
+    remanence misleads. The whole map is turned at once, up to 67 million cells, before any
+    tile is; a small anomaly is put right within 3 %. What is as long as the map hangs on
+    what lies beyond: on a part of a fractal field it is wrong by 8 % at an inclination of
+    75 degrees, 19 % at 60, 31 % at 45 and 41 % at 30. Larger maps go by windows, if
+    ``reach`` is given: then by 30, 55, 74 and 91 %, with steps between blocks. Where the
+    survey gives a reduced grid, use that.
+
+    Inclination and declination are those of the IGRF at the survey's middle and date, which
+    any calculator gives, e.g. ``ppigrf.igrf(lon, lat, kilometres, date)`` as east, north
+    and up: atan2(-up, hypot(east, north)) and atan2(east, north). A declination counts
+    from true north: take the grid's convergence off it.
 
     Parameters
     ----------
@@ -189,7 +196,8 @@ def reduction_to_pole(
         Guard at low latitude, degrees: the inclination used for amplitudes where that of
         the field is less [1]_. 0 for none.
     reach : float
-        How far windows reach beyond a block of 256 cells, metres; 0 means 64 cells.
+        How far windows reach beyond a block of 256 cells, metres; 0 means no windows but
+        the whole map.
 
     Returns
     -------
@@ -199,7 +207,7 @@ def reduction_to_pole(
     Raises
     ------
     RecipeError
-        If the inclination is below 20 degrees and there is no guard.
+        If the inclination is below 20 degrees and there is no guard, or the map is too large.
 
     References
     ----------
@@ -238,7 +246,10 @@ def pseudo_gravity(
     The gravity anomaly that the sources of a magnetic one would make, by Poisson's relation.
 
     Draws deep and wide bodies together, and its horizontal gradient has its ridges over
-    their edges [1]_.
+    their edges [1]_. It rests on what is long in a map, so the whole of it is taken at once,
+    up to 67 million cells, before any tile is. That of a prism in the middle is right
+    within 2 % about a level of its own; on a part of a fractal field, less planes, it is
+    wrong by 28 % at an inclination of 75 degrees, 39 % at 60 and 54 % at 45.
 
     Parameters
     ----------
@@ -263,7 +274,7 @@ def pseudo_gravity(
     Raises
     ------
     RecipeError
-        If the inclination is below 20 degrees and there is no guard.
+        If the inclination is below 20 degrees and there is no guard, or the map is too large.
 
     References
     ----------

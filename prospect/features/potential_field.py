@@ -84,7 +84,7 @@ def asks(what: str) -> tuple[Family, Asks]:
 @operation(halo=one_cell, units="{unit}/m", joint=asks("level"))
 def horizontal_gradient(block: Array, *, out: Array, cell: Cell) -> None:
     """
-    Magnitude of the horizontal gradient of a gridded field.
+    Magnitude of the horizontal gradient of a gridded field, THD.
 
     Its ridges follow steep contacts and faults [1]_.
 

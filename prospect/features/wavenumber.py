@@ -1,10 +1,10 @@
-"""Filters of a field by wavenumber, lattice block by lattice block.
+"""Filters of a field by wavenumber: lattice block by lattice block, or a whole map at once.
 
 Every block is transformed from the same window, whatever the tile: the block and ``reach``
-cells around it. The window's own plane is taken out, gaps are filled from around them,
-coarse to fine, and the window is mirrored at its rims and tapered there. So the answer
-differs from that of one transform of the whole map, by as much as each operation states,
-but never by tile.
+cells around it. The plane of a window or map is taken out, gaps are filled from around
+them, coarse to fine, and it is mirrored at its rims and tapered there. So the answer by
+windows differs from that of one transform of the whole map, by as much as each operation
+states, but never by tile. Transforms are in single precision, planes in double.
 """
 
 from __future__ import annotations
