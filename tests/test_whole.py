@@ -8,11 +8,15 @@ import naive
 import numpy as np
 import pytest
 
+import prospect
 from prospect.errors import OutputError
 from prospect.features import FeatureBuilder, pseudo_gravity, reduction_to_pole
 from prospect.features.whole import is_whole
 from prospect.grid import Window
 from prospect.matching import bind
+from prospect.scoring import score
+from prospect.stack import open_stack
+from prospect.training import train
 
 POLE = {"inclination": 60, "declination": 5}
 ROWS = [
@@ -101,3 +105,18 @@ def test_no_room_for_a_whole_map_is_said(stack, monkeypatch):
     built = FeatureBuilder([ROWS[1] | {"of": "a"}]).fit(stack)
     with pytest.raises(OutputError, match="computed whole could not be kept"):
         built.transform(stack)
+
+
+def test_a_model_with_whole_rows_is_trained_and_scored(world, small_forest, tmp_path):
+    gold = Path(prospect.__file__).parent / "commodities" / "gold.toml"
+    definition = tmp_path / "whole.toml"
+    row = '\n[[feature]]\nname = "pg"\noperation = "pseudo_gravity"\nof = "magnetics.tmi"\n'
+    row += 'inclination = 58\ndeclination = 5\nsign = "0"\nsystem = "context"\nsource = "a test"\n'
+    definition.write_text(gold.read_text("utf-8") + row, "utf-8")
+    stack = open_stack(world)
+    model = train(stack, world.occurrences, definition, estimator=small_forest, background=100)
+    assert "pg" in model.builder.feature_names
+    serial = score(model, stack, engine="serial", tile=64)["likelihood"].values
+    assert np.isfinite(serial).any()
+    apart = score(model, stack, engine="threads", workers=2)["likelihood"].values
+    np.testing.assert_array_equal(serial, apart)

@@ -215,19 +215,7 @@ class FeatureBuilder:
         return self._fill(self.plan(), stack, Grid.of(stack).window, window, bindings, out)
 
     def settle(self, stack: xr.Dataset, bindings: Mapping[str, Binding]) -> xr.Dataset:
-        """
-        Compute what looks at the whole map, once, before it is gone through by windows.
-
-        Parameters
-        ----------
-        stack : Dataset of dims (y, x)
-        bindings : mapping of layer name to Binding
-
-        Returns
-        -------
-        Dataset
-            With a layer more for every such row; the stack itself if there are none.
-        """
+        """The stack, with a layer more for every row that looks at a whole map."""
         return whole.settle(self.steps_, self.cell_, stack, bindings)
 
     def tiles(
