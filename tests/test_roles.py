@@ -10,6 +10,7 @@ from prospect.roles import ELEMENTS, family, guess_role, matches
     [
         ("mag_rtp.tif", "magnetics.rtp", "nT", False),
         ("Magnetic-RTP.TIF", "magnetics.rtp", "nT", False),
+        ("TMI_RTP_2019.tif", "magnetics.rtp", "nT", False),
         ("TMI_2019.tif", "magnetics.tmi", "nT", False),
         ("AeroMag.tif", "magnetics.tmi", "nT", False),
         ("em_app_res.tif", "electromagnetics.apparent_resistivity", "", False),

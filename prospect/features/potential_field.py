@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -51,8 +52,8 @@ def together(
         # Other rows of the family need less than the windows do.
         halo = reach_cells(cell, reach)
         assert margin == halo
-        window = LatticeWindow(grid.LATTICE, halo, cell, upward, plane_stays=False)
         side = grid.LATTICE
+        window = window_of(side, halo, cell)
         for y, x in itertools.product(range(0, shape[0], side), range(0, shape[1], side)):
             size = min(side, shape[0] - y), min(side, shape[1] - x)
             here = block[y + halo[0] :, x + halo[1] :][: size[0], : size[1]]
@@ -65,6 +66,12 @@ def together(
     for plane, what in asked:
         if plane != first[what]:
             out[plane] = out[first[what]]
+
+
+@lru_cache(maxsize=8)
+def window_of(side: int, halo: tuple[int, int], cell: Cell) -> LatticeWindow:
+    """What turns a window into its derivative upward; the same for every tile."""
+    return LatticeWindow(side, halo, cell, upward, plane_stays=False)
 
 
 def upward(east: Array, north: Array) -> Array:
