@@ -17,8 +17,9 @@ MODULES = {
 
 # From the ground up. A module imports from its own layer's folder or from layers below.
 LAYERS = (
-    ("errors", "_version", "_kernels", "progress", "styles"),
+    ("errors", "_version", "_kernels", "progress", "styles", "lexicon"),
     ("grid",),
+    ("coordinates",),
     ("raster",),
     ("tables",),
     ("vector", "project", "roles"),

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 )
 @click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Model file to write.")
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    help="CSV to write the occurrences to that do not train, with their reasons.",
+)
 @click.option("--area", type=click.Path(path_type=Path), help="Polygons that bound the work.")
 @click.option("--permissive", metavar="TEST", help='e.g. "lithology in (carbonate, flysch)".')
 @click.option("--without", multiple=True, metavar="LAYER", help="Leave a layer out. Repeatable.")
@@ -61,6 +66,7 @@ def train(
     occurrences: Path | None,
     crs: str | None,
     output: Path | None,
+    rejects: Path | None,
     area: Path | None,
     permissive: str | None,
     without: tuple[str, ...],
@@ -103,6 +109,7 @@ def train(
         random_state=seed,
         area=area,
         permissive=permissive,
+        rejects=rejects,
         workers=workers,
         progress=progress_of(quiet),
     )

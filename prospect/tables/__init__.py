@@ -1,0 +1,17 @@
+"""Tables as surveys keep them: read, understood column by column, and nothing dropped in silence."""
+
+from prospect.tables.columns import Columns, Element, guess_columns
+from prospect.tables.reading import TABLE_SUFFIXES, guess_encoding, read_table, write_table
+from prospect.tables.values import degrees, numbers
+
+__all__ = [
+    "TABLE_SUFFIXES",
+    "Columns",
+    "Element",
+    "degrees",
+    "guess_columns",
+    "guess_encoding",
+    "numbers",
+    "read_table",
+    "write_table",
+]
