@@ -29,16 +29,7 @@ SYSTEMS: dict[str, tuple[str, tuple[float, ...]]] = {
 """Symbol: name, and the bounds of its parts in millions of years, oldest first (the Russian
 stratigraphic scale's parts with the bounds of the ICS chart, rounded)."""
 
-_SYNONYMS = {
-    "Є": "CM",
-    "Ꞓ": "CM",
-    "€": "CM",
-    "Э": "CM",
-    "CZ": "KZ",
-    "₽": "PG",
-    "Ꝑ": "PG",
-    "E": "PG",
-}
+_SYNONYMS = {**dict.fromkeys("ЄꞒ€Э", "CM"), **dict.fromkeys("₽ꝐE", "PG"), "CZ": "KZ"}
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₋₊⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789-+0123456789")
 _LOOKALIKES = str.maketrans("АСРКОТМНЗ", "ACPKOTMHZ")
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212+÷", "-"))

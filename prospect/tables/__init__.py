@@ -1,4 +1,4 @@
-"""Tables as surveys keep them: read, understood column by column, and nothing dropped in silence."""
+"""Tables as surveys keep them, understood column by column; nothing is dropped in silence."""
 
 from prospect.tables.columns import Columns, Element, guess_columns
 from prospect.tables.reading import TABLE_SUFFIXES, guess_encoding, read_table, write_table

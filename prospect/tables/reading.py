@@ -11,6 +11,7 @@ import pandas as pd
 from prospect.errors import LayerError
 from prospect.raster import atomic_path, require_file
 from prospect.raster.opening import one_line
+from prospect.tables.columns import guess_columns
 
 TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx")
 
@@ -19,6 +20,9 @@ CYRILLIC = ("cp1251", "cp866", "koi8-r")
 
 MAX_SHEET_BYTES = 2**30
 """A spreadsheet that would unpack to more is refused."""
+
+_TITLES = 20
+"""Rows of a sheet among which its header is looked for, below titles and remarks."""
 
 _DELIMITERS = ";\t|,"
 _LOWER = frozenset("абвгдежзийклмнопрстуфхцчшщъыьэюяё")
@@ -45,7 +49,8 @@ def read_table(
         Of a CSV; by default found: a byte-order mark, UTF-8, UTF-16, or the Russian
         encoding whose letters look most like words.
     sheet : str, optional
-        Of a spreadsheet; by default the first that holds a table.
+        Of a spreadsheet; by default the one whose header tells coordinates, or else the
+        fullest.
 
     Returns
     -------
@@ -169,22 +174,38 @@ def _read_sheet(path: Path, sheet: str | None) -> pd.DataFrame:
             names = [str(name) for name in book.sheet_names]
             if sheet is not None and sheet not in names:
                 raise LayerError(f"{path} has no sheet '{sheet}'; it has: {', '.join(names)}.")
-            for name in [sheet] if sheet is not None else names:
-                table = pd.read_excel(book, name, dtype=object, keep_default_na=False)
-                if len(table) and len(table.columns) > 1:
-                    break
-            else:
-                raise LayerError(f"{path} holds no table: a header and rows were expected.")
+            tables = {
+                name: pd.read_excel(book, name, dtype=object, header=None, keep_default_na=False)
+                for name in ([sheet] if sheet is not None else names)
+            }
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         if isinstance(error, LayerError):
             raise
         raise LayerError(
             f"{path} is not a spreadsheet ({one_line(error)}): save it as XLSX or CSV."
         ) from error
+    name, top = max(
+        ((name, row) for name, cells in tables.items() for row in range(min(_TITLES, len(cells)))),
+        key=lambda place: _as_header(tables[place[0]], place[1]),
+        default=("", 0),
+    )
+    if not name or len(tables[name]) <= top + 1:
+        raise LayerError(f"{path} holds no table: a header and rows were expected.")
+    cells = tables[name].map(_as_text)
+    header = [text.strip() or f"column {i + 1}" for i, text in enumerate(cells.iloc[top])]
+    table = cells.iloc[top + 1 :].set_axis(header, axis=1).reset_index(drop=True)
     others = f", of {len(names)}" if len(names) > 1 else ""
-    table = pd.DataFrame({name: table[name].map(_as_text) for name in table.columns}, dtype=str)
-    table.attrs["read_as"] = f"sheet '{name}'{others}"
+    below = f", its header in row {top + 1}" if top else ""
+    table.attrs["read_as"] = f"sheet '{name}'{others}{below}"
     return table
+
+
+def _as_header(cells: pd.DataFrame, row: int) -> tuple[bool, int, int]:
+    """How well a row of a sheet serves as its header: coordinates, filled cells, rows below."""
+    texts = [_as_text(value) for value in cells.iloc[row]]
+    columns = guess_columns(texts)
+    filled = sum(bool(text) for text in texts)
+    return columns.x is not None and columns.y is not None, filled, len(cells) - row
 
 
 def _require_sheet(path: Path) -> None:

@@ -86,5 +86,5 @@ def _sexagesimal(text: str) -> float:
     # Only the last part may have decimals.
     if any(not part.is_integer() for part in parts[:-1]):
         return math.nan
-    size = sum(part / 60**place for place, part in enumerate(parts))
+    size = float(sum(part / 60.0**place for place, part in enumerate(parts)))
     return -size if negative else size
