@@ -19,10 +19,10 @@ MODULES = {
 LAYERS = (
     ("errors", "_version", "_kernels", "progress", "styles", "lexicon"),
     ("grid",),
-    ("coordinates",),
+    ("coordinates", "sheets"),
     ("raster",),
     ("tables",),
-    ("vector", "project", "roles"),
+    ("vector", "project", "roles", "gridding"),
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "commodities", "features"),
