@@ -23,6 +23,7 @@ LAYERS = (
     ("raster",),
     ("tables",),
     ("vector", "project", "roles", "gridding"),
+    ("point_layers",),
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "commodities", "features"),

@@ -47,10 +47,10 @@ UNITS = {
 }
 """Parts per million in one of each unit."""
 
-ELEMENTS = tuple(
+ELEMENTS = frozenset(
     "Ag Al As Au B Ba Be Bi Br C Ca Cd Ce Cl Co Cr Cs Cu Dy Er Eu F Fe Ga Gd Ge Hf Hg Ho I In Ir K "
-    "La Li Lu Mg Mn Mo N Na Nb Nd Ni O Os P Pb Pd Pr Pt Rb Re Rh Ru S Sb Sc Se Si Sm Sn Sr Ta Tb "
-    "Te Th Ti Tl Tm U V W Y Yb Zn Zr".split()
+    "La Li Lu Mg Mn Mo N Na Nb Nd Ni Os P Pb Pd Pr Pt Rb Re Rh Ru S Sb Sc Se Si Sm Sn Sr Ta Tb Te "
+    "Th Ti Tl Tm U V W Y Yb Zn Zr".split()
 )
 
 IN_RUSSIAN = {
