@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ _DRIVERS = {
     "KML",
     "LIBKML",
 }
+_KINDS = ("point", "line", "polygon")
 _HEADER = 2**20
 # The byte of a .dbf that names its language, and what it holds when nobody set it: nothing,
 # or "as the computer has it".
@@ -311,6 +313,55 @@ def _placed_table(path: Path, crs: str | None, x: str | None, y: str | None) -> 
     frame = points_frame(table, placed.x, placed.y, placed.crs)
     frame.attrs["notes"] = (f"{path.name}: {table.attrs['read_as']}", *placed.notes)
     return frame
+
+
+@dataclass(frozen=True)
+class Outline:
+    """
+    What a vector file holds, without its geometries.
+
+    Attributes
+    ----------
+    kind : 'point', 'line', 'polygon' or 'mixed'
+        Of most features.
+    features : int
+    values : mapping of str to Counter
+        How often each text stands in each attribute of texts or whole numbers.
+    """
+
+    kind: str
+    features: int
+    values: Mapping[str, Counter[str]]
+
+
+def outline(path: Path | str, *, layer: str | None = None) -> Outline:
+    """
+    Look at a vector file's kind and attributes.
+
+    Raises
+    ------
+    LayerError
+        If it cannot be read.
+    """
+    path = require_file(path).absolute()
+    info = _describe(path, layer)
+    try:
+        table = pyogrio.read_dataframe(
+            path, layer=layer, read_geometry=False, encoding=dbf_encoding(path)
+        )
+    except (*_VECTOR_ERRORS, ValueError) as error:
+        raise _unreadable(path, error) from error
+    geometry = str(info["geometry_type"] or "").lower()
+    kind = next((k for k in _KINDS if k in geometry), "")
+    if not kind:
+        types = Counter(map(str.lower, read_vector(path, layer=layer, crs="EPSG:4326").geom_type))
+        commonest = types.most_common(1)[0][0] if types else ""
+        kind = next((k for k in _KINDS if k in commonest), "mixed")
+    texts = [name for name in table.columns if table[name].dtype.kind not in "fMm"]
+    values = {
+        str(name): Counter(text for text in map(_class_name, table[name]) if text) for name in texts
+    }
+    return Outline(kind, int(info["features"]), values)
 
 
 def dbf_encoding(path: Path) -> str | None:

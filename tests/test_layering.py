@@ -26,7 +26,7 @@ LAYERS = (
     ("point_layers",),
     ("stack", "synthetic"),
     ("matching",),
-    ("inspection", "commodities", "features"),
+    ("inspection", "vector_survey", "commodities", "features"),
     ("ground", "labels", "folds", "learners", "metrics"),
     ("model", "model_file"),
     ("training",),

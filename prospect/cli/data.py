@@ -49,20 +49,28 @@ def demo(output: Path, seed: int | None, workers: int | None, quiet: bool) -> No
 @takes_quiet
 def init(folder: Path, output: Path | None, quiet: bool) -> None:
     """Look at the GeoTIFFs in FOLDER, guess what each is, and write prospect.toml."""
+    from dataclasses import replace
+
     from prospect.inspection import describe, doubts, find_vectors, survey_folder, write_survey
+    from prospect.vector_survey import survey_vectors
 
     project, reports, refused = survey_folder(folder, progress=progress_of(quiet))
+    beside = survey_vectors(find_vectors(folder))
+    project = replace(project, vectors=beside.vectors, occurrences=beside.occurrences)
     path = write_survey(project, output or folder)
     click.echo(describe(reports))
     click.echo("* a gap in this layer is a gap in the map")
+    for vector in project.vectors:
+        click.echo(f"vector {vector.name}: {vector.role}, burnt in from {vector.path.name}")
+    if project.occurrences is not None:
+        click.echo(f"occurrences: {project.occurrences.path.name}")
     tell_list("Doubtful:", doubts(reports))
+    tell_list("Vectors and tables:", list(beside.notes))
     tell_list("Cannot be used:", refused)
-    vectors = find_vectors(folder)
-    if vectors:
-        names = ", ".join(path.name for path in vectors[:5])
-        click.echo(f"\n{len(vectors)} vector files ({names}) are not in it: add [vectors.NAME].")
+    layers = f"{len(reports)} layer" + ("s" if len(reports) != 1 else "")
     click.echo(
-        f"\n{len(reports)} layers are in {path}. Correct it, then: prospect inspect {path.parent}"
+        f"\n{layers} and {len(project.vectors)} vectors stand in {path}. Correct it, then: "
+        f"prospect inspect {path.parent}"
     )
 
 

@@ -8,6 +8,7 @@ from prospect.lexicon.words import (
     placer_words,
     says,
     standing_of,
+    structure_of,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "read_age",
     "says",
     "standing_of",
+    "structure_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Iterable
 from functools import cache
@@ -60,6 +61,26 @@ def standing_of(text: str) -> Standing | None:
         if says(text, row["words"]):
             return Standing(row["name"], float(row["weight"]))
     return None
+
+
+def structure_of(text: str) -> tuple[str, bool] | None:
+    """
+    The role that an attribute of a line names.
+
+    Returns
+    -------
+    (str, bool) or None
+        Such as ``faults.thrust``, and whether the text had to be guessed from a misspelling;
+        None when it names no structure.
+    """
+    plain = " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+    structures: dict[str, list[str]] = _lexicon()["structures"]
+    for role, words in structures.items():
+        if says(plain, words):
+            return role, False
+    known = {word: role for role, words in structures.items() for word in words}
+    close = difflib.get_close_matches(plain, known, n=1, cutoff=0.8)
+    return (known[close[0]], True) if close else None
 
 
 @cache

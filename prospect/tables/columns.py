@@ -174,4 +174,6 @@ def _unit(text: str) -> str | None:
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.strip().lower().replace("-", "_").split())
+    # A camel's humps part words: primaryCommodity.
+    humps = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())
+    return " ".join(humps.lower().replace("-", "_").split())
