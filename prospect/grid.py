@@ -24,6 +24,14 @@ from prospect.errors import GridError
 LATTICE = 256
 """Side, in cells, of the blocks anchored at the grid's origin that all arithmetic follows."""
 
+LOCAL_METRES = "local-metres"
+"""Named as a coordinate system: a flat plane of metres whose place on Earth is not known."""
+
+_LOCAL_WKT = (
+    'ENGCRS["local metres",EDATUM["unknown"],CS[Cartesian,2],'
+    'AXIS["easting",east],AXIS["northing",north],LENGTHUNIT["metre",1]]'
+)
+
 SAME_CELL = 1e-3
 """Two grids are one when their corners agree to this fraction of a cell."""
 
@@ -172,8 +180,9 @@ class Grid:
         return Cell(-self.transform.e, self.transform.a)
 
     def require_metres(self) -> None:
-        """Raise GridError unless coordinates are metres of a projection."""
-        if self.crs.is_projected and all(
+        """Raise GridError unless coordinates are metres of a projection or of a flat plane."""
+        flat = self.crs.is_projected or self.crs.is_engineering
+        if flat and all(
             math.isclose(axis.unit_conversion_factor, 1.0) for axis in self.crs.axis_info[:2]
         ):
             return
@@ -305,6 +314,8 @@ def parse_crs(crs: Any) -> CRS:
     GridError
         If it is not understood.
     """
+    if crs == LOCAL_METRES:
+        return CRS.from_wkt(_LOCAL_WKT)
     try:
         return CRS.from_user_input(crs)
     except CRSError as error:

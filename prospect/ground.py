@@ -21,6 +21,7 @@ from prospect.features.operation import is_valid
 from prospect.grid import Grid, Window, parse_crs
 from prospect.matching import Binding, cards_of
 from prospect.roles import matches
+from prospect.sheets import GEOGRAPHIC, read_sheet
 from prospect.stack import read_block
 from prospect.vector import area_mask, frame, read_vector, to_crs
 
@@ -224,6 +225,23 @@ def read_area(path: Path | str) -> Area:
         )
     union = shapely.union_all(flat)
     return Area(shapely.to_wkt(union, rounding_precision=-1), CRS(table.crs).to_wkt(), str(path))
+
+
+def sheet_area(name: str) -> Area:
+    """
+    The area of a map sheet such as J-42-XII.
+
+    Raises
+    ------
+    GridError
+        If there is no such sheet.
+    """
+    sheet = read_sheet(name)
+    outline = shapely.box(sheet.west, sheet.south, sheet.east, sheet.north)
+    # Parallels are curves in a projection.
+    outline = shapely.segmentize(outline, 0.05)
+    wkt = shapely.to_wkt(outline, rounding_precision=-1)
+    return Area(wkt, GEOGRAPHIC, f"sheet {sheet.name}")
 
 
 def make_ground(area: Path | str | Area | None, permissive: str | None) -> Ground:

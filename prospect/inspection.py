@@ -18,6 +18,7 @@ from prospect.project import GridSpec, LayerSpec, Project, write_project
 from prospect.raster import Alignment, RasterInfo, align, read_info, read_native
 from prospect.roles import family, guess_role
 from prospect.stack import choose_grid, guess_kind
+from prospect.tables import TABLE_SUFFIXES
 from prospect.vector import VECTOR_SUFFIXES
 
 RASTER_SUFFIXES = (".tif", ".tiff")
@@ -83,8 +84,8 @@ def find_rasters(folder: Path | str) -> list[Path]:
 
 
 def find_vectors(folder: Path | str) -> list[Path]:
-    """The vector files in a folder and below it, in alphabetical order."""
-    return _files(Path(folder), VECTOR_SUFFIXES)
+    """The vector files and tables in a folder and below it, in alphabetical order."""
+    return _files(Path(folder), (*VECTOR_SUFFIXES, *TABLE_SUFFIXES))
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from prospect.coordinates import operation_between
 from prospect.errors import LabelError
-from prospect.grid import Grid, crs_name, same_crs
+from prospect.grid import Grid, same_crs
+from prospect.lexicon import standing_of
 from prospect.project import OccurrenceSpec
+from prospect.tables import guess_columns
 from prospect.vector import located, read_points, to_crs
 
 if TYPE_CHECKING:
@@ -26,14 +30,10 @@ if TYPE_CHECKING:
 MERGE_WITHIN = 1000.0
 """Occurrences nearer than this, in metres, are one deposit (METHODS: labels)."""
 
+WITHOUT_COORDINATES = "without coordinates"
+
 MIN_DEPOSITS = 8
 """Below this many deposits nothing can be learnt that could be checked."""
-
-STATUS_WEIGHTS: tuple[tuple[tuple[str, ...], float], ...] = (
-    (("месторожд", "deposit", "mine", "рудник"), 1.0),
-    (("рудопроявл", "occurrence", "prospect", "проявлен"), 0.5),
-    (("точка", "showing", "mineralization", "минерализ"), 0.2),
-)
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class Labels:
     group : array of shape (n,), int
         Cells of one deposit share a group; folds never part them.
     name : array of shape (n,), str
+    source : array of shape (n,), int
+        Row of the table, counted from 1 without its header.
     other_x, other_y : array of shape (m,), float
         Occurrences of other commodities.
     barren_row, barren_col : array of shape (k,), int
@@ -60,6 +62,10 @@ class Labels:
         How many rows came, and what became of them.
     notes : tuple of str
         What was decided on the way.
+    table : DataFrame
+        The rows as they came.
+    reasons : array of shape (rows,), str
+        Why a row does not train; empty for one that does.
     """
 
     row: NDArray[np.int64]
@@ -69,12 +75,15 @@ class Labels:
     weight: NDArray[np.float64]
     group: NDArray[np.int64]
     name: NDArray[np.object_]
+    source: NDArray[np.int64]
     other_x: NDArray[np.float64]
     other_y: NDArray[np.float64]
     barren_row: NDArray[np.int64]
     barren_col: NDArray[np.int64]
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    table: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    reasons: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object), repr=False)
 
     @property
     def deposits(self) -> int:
@@ -85,15 +94,28 @@ class Labels:
         """The labels that are kept; the others are counted under ``reason``."""
         counts = dict(self.counts)
         counts[reason] = counts.get(reason, 0) + int((~keep).sum())
-        picked = {
-            key: getattr(self, key)[keep] for key in ("row", "col", "x", "y", "weight", "name")
-        }
+        reasons = self.reasons.copy()
+        if reasons.size:
+            reasons[self.source[~keep] - 1] = reason
+        one_a_label = ("row", "col", "x", "y", "weight", "name", "source")
+        picked = {key: getattr(self, key)[keep] for key in one_a_label}
         _, group = np.unique(self.group[keep], return_inverse=True)
-        rest = {
-            key: getattr(self, key)
-            for key in ("other_x", "other_y", "barren_row", "barren_col", "notes")
-        }
-        return Labels(**picked, **rest, group=group.astype(np.int64), counts=counts)
+        return replace(self, **picked, group=group.astype(np.int64), counts=counts, reasons=reasons)
+
+    def rejected(self) -> pd.DataFrame:
+        """
+        The rows that do not train, with their reason.
+
+        Returns
+        -------
+        DataFrame
+            ``row`` (counted from 1 without the header), ``reason``, and the table's columns.
+        """
+        out = np.flatnonzero(self.reasons != "")
+        table = self.table.iloc[out].reset_index(drop=True)
+        table.insert(0, "row", out + 1)
+        table.insert(1, "reason", self.reasons[out].astype(str))
+        return table
 
     def summary(self) -> str:
         """One line for people."""
@@ -143,50 +165,55 @@ def read_labels(
             else OccurrenceSpec(Path(occurrences))
         )
         table = read_points(spec.path, crs=spec.crs, x=spec.x, y=spec.y)
-    notes = []
+    notes = list(table.attrs.get("notes", ()))
     if not same_crs(CRS(table.crs), grid.crs):
-        notes.append(_reprojection(CRS(table.crs), grid.crs))
-    table = to_crs(table, grid.crs)
-    counts = {"rows": len(table)}
-    placed = located(table)
-    counts["without coordinates"] = int((~placed).sum())
-    table = table[placed]
+        notes.append(f"occurrences {operation_between(CRS(table.crs), grid.crs)}")
+    table = to_crs(table.reset_index(drop=True), grid.crs)
+    reasons = np.full(len(table), "", dtype=object)
+
+    def leave_out(which: NDArray[np.bool_], reason: str) -> None:
+        reasons[which & (reasons == "")] = reason
+
+    leave_out(~located(table), WITHOUT_COORDINATES)
     mine, placer = _of_commodity(table, commodity, spec, notes)
-    others = table[~mine & ~placer]
-    counts[f"of other commodities than {commodity.name}"] = len(others)
-    counts["placers, left out"] = int((placer & mine).sum())
-    table = table[mine & ~placer]
-    present = _presence(table, spec)
-    barren, table = table[~present], table[present]
-    if spec.label:
-        counts["known to be barren"] = len(barren)
-    x, y = table.geometry.x.to_numpy(float), table.geometry.y.to_numpy(float)
-    row, col, inside = grid.index(x, y)
-    counts["outside the grid"] = int((~inside).sum())
-    if not inside.any():
+    other = ~mine & ~placer
+    leave_out(other, f"of other commodities than {commodity.name}")
+    leave_out(placer & mine, "placers, left out")
+    leave_out(placer, f"of other commodities than {commodity.name}")
+    others = table[other & located(table)]
+    barren = ~_presence(table, spec) & (reasons == "")
+    leave_out(barren, "known to be barren")
+    meant = np.flatnonzero(reasons == "")
+    place_of = table.geometry.get_coordinates().reindex(table.index).to_numpy(float)
+    row, col, inside = grid.index(place_of[:, 0], place_of[:, 1])
+    leave_out(~inside, "outside the grid")
+    if not (reasons == "").any():
         west, south, east, north = grid.bounds
         where = ""
-        if len(x):
-            where = f"; they lie around x = {np.median(x):.0f}, y = {np.median(y):.0f}"
+        if meant.size:
+            middle = np.median(place_of[meant], axis=0)
+            where = f"; they lie around x = {middle[0]:.0f}, y = {middle[1]:.0f}"
         raise LabelError(
-            f"No occurrence of {commodity.name} falls inside the grid ({len(table)} of "
-            f"{counts['rows']} rows are of {commodity.name}{where}; the grid spans x "
+            f"No occurrence of {commodity.name} falls inside the grid ({meant.size} of "
+            f"{len(table)} rows are of {commodity.name}{where}; the grid spans x "
             f"{west:.0f}–{east:.0f}, y {south:.0f}–{north:.0f}): check the coordinate system "
             "and the commodity column."
         )
-    weight = _weights(table, spec)[inside]
-    name = _names(table)[inside]
-    row, col, x, y = row[inside], col[inside], x[inside], y[inside]
-    group = merge_within(x, y, MERGE_WITHIN) if grid.crs.is_projected else np.arange(row.size)
+    weight = _weights(table, spec, reasons == "", notes)
+    here = np.flatnonzero(reasons == "")
+    x, y = place_of[here].T
+    group = merge_within(x, y, MERGE_WITHIN) if _in_metres(grid) else np.arange(here.size)
     # Of several in one cell, the one of highest standing speaks.
-    order = np.lexsort((np.arange(row.size), -weight))
-    _, first = np.unique(row[order] * grid.cols + col[order], return_index=True)
+    order = np.lexsort((np.arange(here.size), -weight[here]))
+    _, first = np.unique(row[here][order] * grid.cols + col[here][order], return_index=True)
     kept = np.sort(order[first])
-    counts["in a cell already taken"] = int(row.size - kept.size)
+    taken = np.ones(len(table), bool)
+    taken[here[kept]] = False
+    leave_out(taken, "in a cell already taken")
     _, group = np.unique(group[kept], return_inverse=True)
-    barren_row, barren_col, in_grid = grid.index(
-        barren.geometry.x.to_numpy(float), barren.geometry.y.to_numpy(float)
-    )
+    kept = here[kept]
+    known_barren = np.flatnonzero(barren & inside)
+    names = _names(table)
     return Labels(
         row=row[kept],
         col=col[kept],
@@ -194,14 +221,27 @@ def read_labels(
         y=grid.y[row[kept]],
         weight=weight[kept],
         group=group.astype(np.int64),
-        name=name[kept],
+        name=names[kept],
+        source=(kept + 1).astype(np.int64),
         other_x=others.geometry.x.to_numpy(float),
         other_y=others.geometry.y.to_numpy(float),
-        barren_row=barren_row[in_grid],
-        barren_col=barren_col[in_grid],
-        counts=counts,
+        barren_row=row[known_barren],
+        barren_col=col[known_barren],
+        counts=_counts(reasons),
         notes=tuple(notes),
+        table=pd.DataFrame(table.drop(columns=table.geometry.name)),
+        reasons=reasons,
     )
+
+
+def _counts(reasons: NDArray[np.object_]) -> dict[str, int]:
+    """How many rows came, and how many are left out for which reason."""
+    found = Counter(reason for reason in reasons if reason)
+    return {"rows": reasons.size, **found}
+
+
+def _in_metres(grid: Grid) -> bool:
+    return bool(grid.crs.is_projected or grid.crs.is_engineering)
 
 
 def merge_within(
@@ -302,18 +342,17 @@ def _of_commodity(
     table: Any, commodity: Commodity, spec: OccurrenceSpec, notes: list[str]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which rows are of the commodity, and which are placers."""
-    columns = {str(name).lower(): name for name in table.columns}
     column = spec.commodity
     if column is not None and column not in table.columns:
         raise LabelError(
             f"{spec.path} has no column '{column}'; it has: {', '.join(map(str, table.columns))}."
         )
-    column = column or columns.get("commodity") or columns.get("commod")
+    column = column or guess_columns(map(str, table.columns)).commodity
     if column is None:
         notes.append(f"no commodity column: every row is taken as {commodity.name}")
         everything = np.ones(len(table), bool)
         return everything, ~everything
-    texts = [str(text).strip().lower() for text in table[column]]
+    texts = [str(text) for text in table[column]]
     mine = np.array([commodity.is_meant(text) for text in texts], bool)
     placer = np.array([commodity.is_excluded(text) for text in texts], bool)
     return mine, placer
@@ -332,39 +371,32 @@ def _presence(table: Any, spec: OccurrenceSpec) -> NDArray[np.bool_]:
     return np.asarray(values == 1)
 
 
-def _weights(table: Any, spec: OccurrenceSpec) -> NDArray[np.float64]:
-    columns = {str(name).lower(): name for name in table.columns}
-    column = spec.status or columns.get("status")
+def _weights(
+    table: Any, spec: OccurrenceSpec, used: NDArray[np.bool_], notes: list[str]
+) -> NDArray[np.float64]:
+    """Weight of every row by its standing; what is not understood is said."""
+    column = spec.status or guess_columns(map(str, table.columns)).status
     if column is None:
         return np.ones(len(table))
     if column not in table.columns:
         raise LabelError(f"{spec.path} has no column '{column}' for the status.")
-    return np.array([_weight(str(text).lower()) for text in table[column]], float)
-
-
-def _weight(status: str) -> float:
-    for words, weight in STATUS_WEIGHTS:
-        if any(word in status for word in words):
-            return weight
-    return 1.0
+    standings = [standing_of(str(text)) for text in table[column]]
+    strange = Counter(
+        str(text)
+        for text, standing, meant in zip(table[column], standings, used, strict=True)
+        if standing is None and meant
+    )
+    if strange:
+        listed = ", ".join(f"'{text}'" for text, _ in strange.most_common(3))
+        notes.append(
+            f"a status that is not understood stands in {strange.total()} rows ({listed}): "
+            "they count as deposits"
+        )
+    return np.array([1.0 if s is None else s.weight for s in standings], float)
 
 
 def _names(table: Any) -> NDArray[np.object_]:
-    columns = {str(name).lower(): name for name in table.columns}
-    column = columns.get("name") or columns.get("название")
+    column = guess_columns(map(str, table.columns)).name
     if column is None:
         return np.array([f"#{i + 1}" for i in range(len(table))], dtype=object)
     return np.array([str(text) for text in table[column]], dtype=object)
-
-
-def _reprojection(source: CRS, target: CRS) -> str:
-    """In words: how occurrences came to the grid, and how well."""
-    from pyproj.transformer import TransformerGroup
-
-    group = TransformerGroup(source, target, always_xy=True)
-    text = f"occurrences brought from {crs_name(source)} to {crs_name(target)}"
-    if not group.transformers:
-        return text
-    accuracy = group.transformers[0].accuracy
-    known = f"accuracy {accuracy:g} m" if accuracy >= 0 else "accuracy unknown"
-    return f"{text} ({group.transformers[0].description}; {known})"

@@ -6,11 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ELEMENTS = frozenset(
-    "Ag Al As Au B Ba Be Bi Br C Ca Cd Ce Cl Co Cr Cs Cu Dy Er Eu F Fe Ga Gd Ge Hf Hg Ho I In Ir K "
-    "La Li Lu Mg Mn Mo N Na Nb Nd Ni Os P Pb Pd Pr Pt Rb Re Rh Ru S Sb Sc Se Si Sm Sn Sr Ta Tb Te "
-    "Th Ti Tl Tm U V W Y Yb Zn Zr".split()
-)
+from prospect.tables.columns import ELEMENTS
 
 # Longest first within a family: the first row whose words all stand in the name wins.
 _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (

@@ -32,6 +32,7 @@ from prospect.metrics import summarise
 from prospect.model import Model
 from prospect.progress import Progress, silent
 from prospect.project import OccurrenceSpec
+from prospect.tables import write_table
 
 BACKGROUND = 4_000
 """Background cells that a model learns from."""
@@ -87,6 +88,7 @@ def train(
     area: Path | str | Area | None = None,
     permissive: str | None = None,
     background: int = BACKGROUND,
+    rejects: Path | str | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Model:
@@ -119,6 +121,8 @@ def train(
         A test such as ``"lithology in (carbonate, 'black shale')"``, with the same effect.
     background : int
         Background cells to learn from.
+    rejects : path, optional
+        CSV to write the occurrences to that do not train, each with its reason.
     workers : int, optional
         Threads; by default one a processor.
     progress : callable
@@ -150,6 +154,8 @@ def train(
     with progress("Finding the ground that counts"):
         counts = ground_mask(stack, ground, bindings, workers=workers)
     labels = on_ground(labels, counts)
+    if rejects is not None:
+        write_table(labels.rejected(), rejects)
     require_enough(labels, definition.name)
     samples = draw_samples(
         builder,

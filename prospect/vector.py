@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +19,22 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
+from prospect.coordinates import place, suggest
 from prospect.errors import GridError, LayerError, OutputError
 from prospect.grid import Grid, Window, crs_name, parse_crs, same_crs
 from prospect.raster import burn, require_file
 from prospect.raster.opening import one_line
 from prospect.raster.writing import atomic_path
-from prospect.tables import numbers, read_table
+from prospect.tables import (
+    TABLE_SUFFIXES,
+    degrees,
+    guess_columns,
+    guess_encoding,
+    numbers,
+    read_table,
+)
 
 VECTOR_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".kml", ".tab")
-TABLE_SUFFIXES = (".csv", ".txt", ".tsv")
 
 _STARTS = {
     ".shp": (b"\x00\x00\x27\x0a",),
@@ -52,7 +61,12 @@ _DRIVERS = {
     "KML",
     "LIBKML",
 }
+_KINDS = ("point", "line", "polygon")
 _HEADER = 2**20
+# The byte of a .dbf that names its language, and what it holds when nobody set it: nothing,
+# or "as the computer has it".
+_LANGUAGE = 29
+_NO_LANGUAGE = (0, 0x57)
 _VECTOR_ERRORS = (
     pyogrio.errors.CRSError,
     pyogrio.errors.DataSourceError,
@@ -62,21 +76,6 @@ _VECTOR_ERRORS = (
     pyogrio.errors.GeometryError,
     OSError,
 )
-
-_X_NAMES = (
-    "x",
-    "easting",
-    "east",
-    "x_coord",
-    "xcoord",
-    "lon",
-    "lng",
-    "long",
-    "longitude",
-    "долгота",
-)
-_Y_NAMES = ("y", "northing", "north", "y_coord", "ycoord", "lat", "latitude", "широта")
-_DEGREES = ("lon", "lng", "long", "longitude", "долгота")
 
 
 @dataclass(frozen=True)
@@ -169,6 +168,7 @@ def read_vector(
     to: CRS | None = None,
     bounds: tuple[float, float, float, float] | None = None,
     columns: Sequence[str] | None = None,
+    keep_empty: bool = False,
 ) -> gpd.GeoDataFrame:
     """
     Read vector features.
@@ -189,11 +189,14 @@ def read_vector(
         In ``to``; only features that touch it are read.
     columns : sequence of str, optional
         Attributes to read; all when not given.
+    keep_empty : bool
+        Whether rows with a null or empty geometry stay.
 
     Returns
     -------
     GeoDataFrame
-        Null and empty geometries left out.
+        In the order of the file. Texts of a shapefile that does not say its encoding are
+        read in the one whose letters look most like words.
 
     Raises
     ------
@@ -204,6 +207,7 @@ def read_vector(
     info = _describe(path, layer)
     found = parse_crs(crs or info["crs"]) if (crs or info["crs"]) else None
     options: dict[str, Any] = {"layer": layer, "where": where, "columns": columns}
+    options |= {"encoding": dbf_encoding(path)}
     options = {key: value for key, value in options.items() if value is not None}
     if bounds is not None and found is not None and to is not None:
         options["bbox"] = _bounds_in(bounds, to, found)
@@ -219,7 +223,9 @@ def read_vector(
             "or name it with crs = 'EPSG:...'."
         )
     frame = frame.set_crs(found, allow_override=True)
-    frame = frame[located(frame)].reset_index(drop=True)
+    if not keep_empty:
+        frame = frame[located(frame)]
+    frame = frame.reset_index(drop=True)
     if to is not None:
         frame = to_crs(frame, to)
     return frame
@@ -258,39 +264,131 @@ def read_points(
     """
     path = require_file(path)
     if path.suffix.lower() not in TABLE_SUFFIXES:
-        frame = read_vector(path, layer=layer, crs=crs)
+        frame = read_vector(path, layer=layer, crs=crs, keep_empty=True)
         lines = int(frame.geom_type.isin(["LineString", "MultiLineString"]).sum())
         if lines:
             raise LayerError(
                 f"{path} holds {lines} lines, but points were expected: give known deposits, or "
                 "burn lines in with --vector ROLE=PATH."
             )
-        if not (frame.geom_type == "Point").all():
+        if not frame.geom_type.isin(["Point", None]).all():
             frame = frame.set_geometry(frame.geometry.representative_point())
+        encoding = dbf_encoding(path)
+        frame.attrs["notes"] = (f"{path.name}: {encoding.upper()}",) if encoding else ()
         return frame
+    return _placed_table(path, crs, x, y)
+
+
+def _placed_table(path: Path, crs: str | None, x: str | None, y: str | None) -> gpd.GeoDataFrame:
+    """A table of points; ``attrs["notes"]`` says how it was understood."""
     table = read_table(path)
-    columns = {str(name).strip().lower(): name for name in table.columns}
-    x = x or next((columns[name] for name in _X_NAMES if name in columns), None)
-    y = y or next((columns[name] for name in _Y_NAMES if name in columns), None)
+    columns = guess_columns(table.columns)
+    in_degrees = columns.in_degrees and x is None and y is None
+    x, y = x or columns.x, y or columns.y
     if x not in table.columns or y not in table.columns:
         raise LayerError(
             f"{path} has columns {', '.join(map(str, table.columns[:12]))}, but coordinates were "
             "expected: name them x and y, or lon and lat."
         )
-    if crs is None and str(x).strip().lower() in _DEGREES:
-        crs = "EPSG:4326"
-    if crs is None:
-        raise LayerError(
-            f"{path} gives coordinates in '{x}' and '{y}' without a coordinate system: "
-            "name it with --crs, for example EPSG:32642, or in prospect.toml."
-        )
-    xs, ys = numbers(table[x]), numbers(table[y])
+    read = degrees if in_degrees else numbers
+    xs, ys = read(table[x]), read(table[y])
     if len(table) and not (np.isfinite(xs) & np.isfinite(ys)).any():
         raise LayerError(
             f"{path} has no row with numbers in both '{x}' and '{y}' (the first holds "
             f"'{table[x].iloc[0]}' and '{table[y].iloc[0]}'): write plain or decimal numbers."
         )
-    return points_frame(table, xs, ys, crs)
+    if crs is None and in_degrees:
+        crs = "EPSG:4326"
+    if crs is None:
+        hint = suggest(xs, ys)
+        raise LayerError(
+            f"{path} gives coordinates in '{x}' and '{y}' without a coordinate system: "
+            "name it with --crs, for example EPSG:32642, or in prospect.toml"
+            f"{'; ' + hint if hint else ''}."
+        )
+    try:
+        placed = place(xs, ys, crs)
+    except GridError as error:
+        raise LayerError(f"{path}: {error}") from error
+    frame = points_frame(table, placed.x, placed.y, placed.crs)
+    frame.attrs["notes"] = (f"{path.name}: {table.attrs['read_as']}", *placed.notes)
+    return frame
+
+
+@dataclass(frozen=True)
+class Outline:
+    """
+    What a vector file holds, without its geometries.
+
+    Attributes
+    ----------
+    kind : 'point', 'line', 'polygon' or 'mixed'
+        Of most features.
+    features : int
+    values : mapping of str to Counter
+        How often each text stands in each attribute of texts or whole numbers.
+    """
+
+    kind: str
+    features: int
+    values: Mapping[str, Counter[str]]
+
+
+def outline(path: Path | str, *, layer: str | None = None) -> Outline:
+    """
+    Look at a vector file's kind and attributes.
+
+    Raises
+    ------
+    LayerError
+        If it cannot be read.
+    """
+    path = require_file(path).absolute()
+    info = _describe(path, layer)
+    try:
+        table = pyogrio.read_dataframe(
+            path, layer=layer, read_geometry=False, encoding=dbf_encoding(path)
+        )
+    except (*_VECTOR_ERRORS, ValueError) as error:
+        raise _unreadable(path, error) from error
+    geometry = str(info["geometry_type"] or "").lower()
+    kind = next((k for k in _KINDS if k in geometry), "")
+    if not kind:
+        types = Counter(map(str.lower, read_vector(path, layer=layer, crs="EPSG:4326").geom_type))
+        commonest = types.most_common(1)[0][0] if types else ""
+        kind = next((k for k in _KINDS if k in commonest), "mixed")
+    texts = [name for name in table.columns if table[name].dtype.kind not in "fMm"]
+    values = {
+        str(name): Counter(text for text in map(_class_name, table[name]) if text) for name in texts
+    }
+    return Outline(kind, int(info["features"]), values)
+
+
+def dbf_encoding(path: Path) -> str | None:
+    """
+    The encoding of a shapefile's attributes, where the file itself does not say it.
+
+    Returns
+    -------
+    str or None
+        None for other files, and where the table's language byte or a ``.cpg`` tells.
+    """
+    if path.suffix.lower() != ".shp":
+        return None
+    siblings = {file.name.lower(): file for file in path.parent.glob(glob.escape(path.stem) + ".*")}
+    table = siblings.get(f"{path.stem}.dbf".lower())
+    if table is None or f"{path.stem}.cpg".lower() in siblings:
+        return None
+    with table.open("rb") as file:
+        header = file.read(32)
+        if len(header) < 32 or header[_LANGUAGE] not in _NO_LANGUAGE:
+            return None
+        start = int.from_bytes(header[8:10], "little")
+        file.seek(start)
+        texts = file.read(2**20)
+    if texts.isascii():
+        return None
+    return guess_encoding(texts.replace(b"\0", b" "))
 
 
 def layer_classes(path: Path | str, attribute: str, *, layer: str | None = None) -> dict[int, str]:
@@ -309,7 +407,13 @@ def layer_classes(path: Path | str, attribute: str, *, layer: str | None = None)
             f"{path} has no attribute '{attribute}'; it has: {', '.join(info['fields'])}."
         )
     try:
-        table = pyogrio.read_dataframe(path, layer=layer, columns=[attribute], read_geometry=False)
+        table = pyogrio.read_dataframe(
+            path,
+            layer=layer,
+            columns=[attribute],
+            read_geometry=False,
+            encoding=dbf_encoding(path),
+        )
     except _VECTOR_ERRORS as error:
         raise _unreadable(path, error) from error
     names = sorted({_class_name(v) for v in table[attribute]} - {""})

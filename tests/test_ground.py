@@ -4,13 +4,23 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import xarray as xr
+from affine import Affine
+from pyproj import Transformer
 from shapely import LineString, Point, Polygon, box
 
 from prospect.errors import LayerError, ProjectError
-from prospect.grid import Window
-from prospect.ground import Area, Ground, Permissive, evidence_mask, make_ground, read_area
+from prospect.grid import Grid, Window
+from prospect.ground import (
+    Area,
+    Ground,
+    Permissive,
+    evidence_mask,
+    make_ground,
+    read_area,
+    sheet_area,
+)
 from prospect.matching import Binding, cards_of
-from prospect.vector import write_vector
+from prospect.vector import area_mask, write_vector
 
 X, Y = 500_000.0, 4_400_000.0
 
@@ -150,6 +160,19 @@ def test_an_area_in_another_system(tmp_path, stack, grid):
     cells = Ground(area).mask(stack, grid.window, bindings(stack))
     assert cells.sum() == 100
     assert make_ground(area, None).area is area
+
+
+def test_a_map_sheet_bounds_ground():
+    # Sheet K-42-XXXVI ends at 72 degrees east of Pulkovo 1942, some 60 m off WGS 84.
+    grid = Grid("EPSG:32642", Affine(100, 0, 740_000, 0, -100, 4_450_000), (300, 300))
+    outline = sheet_area("K-42-XXXVI").on(grid)
+    inside = area_mask(outline, grid, grid.window)
+    lon, lat = Transformer.from_crs(32642, 4284, always_xy=True).transform(
+        *np.meshgrid(grid.x, grid.y)
+    )
+    want = (lon > 71) & (lon < 72) & (lat > 40) & (lat < 40 + 2 / 3)
+    assert 0.2 < want.mean() < 0.8
+    assert (inside != want).mean() < 1e-3
 
 
 def test_an_area_without_polygons_is_refused(tmp_path):

@@ -117,3 +117,32 @@ def test_few_deposits_are_not_learnt_from():
     require_enough(read_labels(table(rows), GOLD, GRID), "gold")
     with pytest.raises(LabelError, match=r"7 deposits of gold .* at least 8"):
         require_enough(read_labels(table(rows[:7]), GOLD, GRID), "gold")
+
+
+def test_rows_that_do_not_train_are_told_with_their_reasons(tmp_path):
+    path = tmp_path / "рудопроявления.csv"
+    path.write_bytes(
+        "название;полезное ископаемое;статус;восток;X;Y\n"
+        "А;золото;месторождение;;605000;4395000\n"
+        "Б;золото россыпное;месторождение;;606000;4395000\n"
+        "В;сурьма;рудопроявление;;607000;4395000\n"
+        "Г;золото;неясно;;608000,5;4 395 000\n"
+        "Д;золото;рудопроявление;;нет;4395000\n"
+        "Е;золото;проявление;;590000;4395000\n".encode("cp1251")
+    )
+    labels = read_labels(OccurrenceSpec(path, crs="EPSG:32642"), GOLD, GRID)
+    assert labels.name.tolist() == ["А", "Г"]
+    assert labels.source.tolist() == [1, 4]
+    rejected = labels.where(np.array([True, False]), "on gaps").rejected()
+    assert rejected["row"].tolist() == [2, 3, 4, 5, 6]
+    assert rejected["название"].tolist() == ["Б", "В", "Г", "Д", "Е"]
+    assert rejected["reason"].tolist() == [
+        "placers, left out",
+        "of other commodities than gold",
+        "on gaps",
+        "without coordinates",
+        "outside the grid",
+    ]
+    assert labels.counts["rows"] == 6 == len(labels.name) + sum(list(labels.counts.values())[1:])
+    assert any("CP1251" in note for note in labels.notes)
+    assert any("not understood stands in 1 rows ('неясно')" in note for note in labels.notes)

@@ -17,14 +17,16 @@ MODULES = {
 
 # From the ground up. A module imports from its own layer's folder or from layers below.
 LAYERS = (
-    ("errors", "_version", "_kernels", "progress", "styles"),
+    ("errors", "_version", "_kernels", "progress", "styles", "lexicon"),
     ("grid",),
+    ("coordinates", "sheets"),
     ("raster",),
     ("tables",),
-    ("vector", "project", "roles"),
+    ("vector", "project", "roles", "gridding"),
+    ("point_layers",),
     ("stack", "synthetic"),
     ("matching",),
-    ("inspection", "commodities", "features"),
+    ("inspection", "vector_survey", "commodities", "features"),
     ("ground", "labels", "folds", "learners", "metrics"),
     ("model", "model_file"),
     ("training",),

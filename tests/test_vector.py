@@ -21,6 +21,7 @@ from prospect.grid import Grid, Window
 from prospect.vector import (
     VectorLayer,
     area_mask,
+    dbf_encoding,
     layer_classes,
     points_frame,
     read_points,
@@ -220,11 +221,11 @@ def test_degrees_are_known_by_name(tmp_path, names):
 
 def test_rows_without_coordinates_stay_without(tmp_path):
     path = tmp_path / "p.csv"
-    path.write_text("lon,lat,name\n69,39,a\n,,b\n41°30',39,c\n")
+    path.write_text("lon,lat,name\n69,39,a\n,,b\n41°75',39,c\n")
     frame = read_points(path)
     assert frame.geometry.notna().tolist() == [True, False, False]
-    path.write_text("lon,lat,name\n41°30',39,a\n")
-    with pytest.raises(LayerError, match=r"no row with numbers in both 'lon' and 'lat'.*41°30'"):
+    path.write_text("lon,lat,name\n41°75',39,a\n")
+    with pytest.raises(LayerError, match=r"no row with numbers in both 'lon' and 'lat'.*41°75'"):
         read_points(path)
 
 
@@ -435,3 +436,34 @@ def test_an_area_takes_cells_by_their_centre(grid):
     assert area_mask(ring, grid, grid.window).sum() == 2000 - 100
     assert not area_mask(box(0, 0, 1, 1), grid, grid.window).any()
     assert area_mask(box(0, 0, 1e8, 1e8), grid, grid.window).all()
+
+
+def test_a_shapefile_that_does_not_say_its_encoding_reads_in_russian(tmp_path):
+    path = tmp_path / "points.shp"
+    table = points_frame({"NAME": ["Кадамджай", "Хайдаркан"]}, [1.0, 2], [3.0, 4], "EPSG:32642")
+    for encoding in ("cp866", "cp1251"):
+        pyogrio.write_dataframe(table, path, encoding=encoding)
+        path.with_suffix(".cpg").unlink()
+        with path.with_suffix(".dbf").open("r+b") as file:
+            file.seek(29)
+            file.write(b"\0")
+        assert dbf_encoding(path) == encoding
+        assert read_points(path)["NAME"].tolist() == ["Кадамджай", "Хайдаркан"]
+        assert set(layer_classes(path, "NAME").values()) == {"Кадамджай", "Хайдаркан"}
+    # A language byte or a .cpg is believed.
+    path.with_suffix(".cpg").write_text("CP1251")
+    assert dbf_encoding(path) is None
+    assert read_points(path)["NAME"].tolist() == ["Кадамджай", "Хайдаркан"]
+
+
+def test_swapped_columns_and_encodings_are_noted(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_bytes("имя;X;Y\nа;4421496,98;12713811,47\n".encode("cp1251"))
+    with pytest.raises(LayerError, match="look like Gauss–Krüger zone 12, its first column"):
+        read_points(path)
+    frame = read_points(path, crs="EPSG:28412")
+    assert (frame.geometry.x[0], frame.geometry.y[0]) == (12713811.47, 4421496.98)
+    assert frame.attrs["notes"] == (
+        "p.csv: CP1251, fields parted by ';'",
+        "the columns were swapped: the first runs north, the second east",
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from prospect._version import __version__
-from prospect.cli.data import demo, doctor, init, inspect
+from prospect.cli.data import demo, doctor, grid_command, init, inspect
 from prospect.cli.features import features
 from prospect.cli.model import score, train
 from prospect.errors import ProspectError
@@ -53,7 +53,7 @@ def main() -> None:
     """
 
 
-for command in (demo, init, inspect, features, train, score, doctor):
+for command in (demo, init, inspect, grid_command, features, train, score, doctor):
     main.add_command(command)
 
 

@@ -49,20 +49,28 @@ def demo(output: Path, seed: int | None, workers: int | None, quiet: bool) -> No
 @takes_quiet
 def init(folder: Path, output: Path | None, quiet: bool) -> None:
     """Look at the GeoTIFFs in FOLDER, guess what each is, and write prospect.toml."""
+    from dataclasses import replace
+
     from prospect.inspection import describe, doubts, find_vectors, survey_folder, write_survey
+    from prospect.vector_survey import survey_vectors
 
     project, reports, refused = survey_folder(folder, progress=progress_of(quiet))
+    beside = survey_vectors(find_vectors(folder))
+    project = replace(project, vectors=beside.vectors, occurrences=beside.occurrences)
     path = write_survey(project, output or folder)
     click.echo(describe(reports))
     click.echo("* a gap in this layer is a gap in the map")
+    for vector in project.vectors:
+        click.echo(f"vector {vector.name}: {vector.role}, burnt in from {vector.path.name}")
+    if project.occurrences is not None:
+        click.echo(f"occurrences: {project.occurrences.path.name}")
     tell_list("Doubtful:", doubts(reports))
+    tell_list("Vectors and tables:", list(beside.notes))
     tell_list("Cannot be used:", refused)
-    vectors = find_vectors(folder)
-    if vectors:
-        names = ", ".join(path.name for path in vectors[:5])
-        click.echo(f"\n{len(vectors)} vector files ({names}) are not in it: add [vectors.NAME].")
+    layers = f"{len(reports)} layer" + ("s" if len(reports) != 1 else "")
     click.echo(
-        f"\n{len(reports)} layers are in {path}. Correct it, then: prospect inspect {path.parent}"
+        f"\n{layers} and {len(project.vectors)} vectors stand in {path}. Correct it, then: "
+        f"prospect inspect {path.parent}"
     )
 
 
@@ -84,6 +92,118 @@ def inspect(sources: tuple[Path, ...], drivers: tuple[str, ...], quiet: bool) ->
     for vector in project.vectors:
         click.echo(f"vector {vector.name}: {vector.role or 'no role'}, burnt in from {vector.path}")
     tell_list("Look at:", doubts(reports))
+
+
+@click.command(
+    name="grid",
+    epilog="Example: prospect grid assays.xlsx -v Sb_ppm -v As_ppm --like dem.tif -o layers/",
+)
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option(
+    "-v", "--value", "columns", multiple=True, required=True, help="Column to grid. Repeatable."
+)
+@click.option("--like", type=click.Path(path_type=Path), help="GeoTIFF whose grid is taken.")
+@click.option(
+    "--cell",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="METRES",
+    help="Cell of a grid around the points, with --to.",
+)
+@click.option("--to", metavar="CRS", help="Projection of a grid around the points.")
+@click.option("--crs", help="Coordinate system of the table, e.g. EPSG:28412 or gauss-kruger.")
+@click.option(
+    "--method",
+    type=click.Choice(["idw", "kriging"]),
+    default="idw",
+    show_default=True,
+    help="Inverse distances, or ordinary kriging, which also gives its variance.",
+)
+@click.option(
+    "--radius",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="METRES",
+    help="Cells with no point this near are gaps; by default five times the points' spacing.",
+)
+@click.option("--unit", help="Of assays whose header gives none, e.g. ppm, %, г/т.")
+@click.option(
+    "--not-found",
+    type=click.Choice(["gap", "below"]),
+    default="gap",
+    show_default=True,
+    help="What н/о means: not determined, or below detection.",
+)
+@click.option(
+    "--impute",
+    "imputation",
+    type=click.Choice(["ros", "half", "none"]),
+    default="ros",
+    show_default=True,
+    help="What stands for values below detection.",
+)
+@click.option("--medium", type=click.Choice(["stream", "soil", "rock"]), help="What was sampled.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the layers.",
+)
+@takes_quiet
+def grid_command(
+    table: Path,
+    columns: tuple[str, ...],
+    like: Path | None,
+    cell: float | None,
+    to: str | None,
+    crs: str | None,
+    method: str,
+    radius: float | None,
+    unit: str | None,
+    not_found: str,
+    imputation: str,
+    medium: str | None,
+    output: Path,
+    quiet: bool,
+) -> None:
+    """Grid columns of a table of points: assays, thicknesses, elevations."""
+    from prospect.point_layers import grid_around, grid_table, write_layers
+    from prospect.raster import read_info
+
+    if (like is None) == (cell is None or to is None):
+        raise click.UsageError("Give the grid: --like FILE, or --cell METRES and --to CRS.")
+    if like is not None:
+        grid = read_info(like).grid
+    else:
+        assert cell is not None and to is not None
+        grid = grid_around(table, cell, to, crs=crs)
+    found = grid_table(
+        table,
+        columns,
+        grid,
+        crs=crs,
+        method=method,
+        radius=radius,
+        unit=unit,
+        not_found=not_found,
+        imputation=imputation,
+        medium=medium,
+        progress=progress_of(quiet),
+    )
+    paths = write_layers(found, grid, output)
+    click.echo(f"Grid: {grid.describe()}")
+    for layer in found:
+        unit_text = f" {layer.unit}" if layer.unit else ""
+        click.echo(
+            f"{layer.name}: {layer.points} points; told from the others to "
+            f"{layer.error:.3g}{unit_text}, standard deviation {layer.spread:.3g}{unit_text}"
+        )
+        if layer.variogram is not None:
+            v = layer.variogram
+            click.echo(
+                f"  variogram: nugget {v.nugget:.3g}, sill {v.sill:.3g}, range {v.range:.0f} m"
+            )
+    tell_list("Look at:", list(dict.fromkeys(note for layer in found for note in layer.notes)))
+    click.echo(f"\n{len(paths)} layers are in {output}.")
 
 
 @click.command(epilog="Example: prospect doctor")

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from prospect.cli.options import (
+    area_of,
     pairs_of,
     progress_of,
     source_of,
     takes_drivers,
     takes_quiet,
+    takes_sheet,
     takes_vectors,
     takes_workers,
     tell_first_run,
@@ -38,7 +40,13 @@ if TYPE_CHECKING:
 )
 @click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Model file to write.")
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    help="CSV to write the occurrences to that do not train, with their reasons.",
+)
 @click.option("--area", type=click.Path(path_type=Path), help="Polygons that bound the work.")
+@takes_sheet
 @click.option("--permissive", metavar="TEST", help='e.g. "lithology in (carbonate, flysch)".')
 @click.option("--without", multiple=True, metavar="LAYER", help="Leave a layer out. Repeatable.")
 @click.option(
@@ -61,7 +69,9 @@ def train(
     occurrences: Path | None,
     crs: str | None,
     output: Path | None,
+    rejects: Path | None,
     area: Path | None,
+    sheet: str | None,
     permissive: str | None,
     without: tuple[str, ...],
     block_size: float | None,
@@ -101,8 +111,9 @@ def train(
         block_size=block_size,
         n_splits=folds,
         random_state=seed,
-        area=area,
+        area=area_of(area, sheet),
         permissive=permissive,
+        rejects=rejects,
         workers=workers,
         progress=progress_of(quiet),
     )
@@ -129,6 +140,7 @@ def train(
     type=click.Path(path_type=Path),
     help="Polygons that bound the map, instead of the model's own.",
 )
+@takes_sheet
 @click.option(
     "--permissive", metavar="TEST", help="Ground to map, instead of the model's own test."
 )
@@ -168,6 +180,7 @@ def score(
     output: Path,
     mapping: tuple[str, ...],
     area: Path | None,
+    sheet: str | None,
     permissive: str | None,
     exclude: Path | None,
     engine: str,
@@ -194,7 +207,7 @@ def score(
 
     require_writable_folder(output)
     model = load_model(model_path, any_version=any_version)
-    ground = make_ground(area, permissive)
+    ground = make_ground(area_of(area, sheet), permissive)
     model.ground = replace(
         model.ground,
         area=ground.area or model.ground.area,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from prospect.ground import Area
     from prospect.progress import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,6 +50,24 @@ def takes_vectors(command: F) -> F:
         metavar="ROLE=PATH",
         help="Burn a vector file in, e.g. faults.thrust=thrusts.gpkg. Repeatable.",
     )(command)
+
+
+def takes_sheet(command: F) -> F:
+    """Let a command be bounded by a map sheet."""
+    return click.option(
+        "--sheet", metavar="NAME", help="Map sheet that bounds the work, e.g. J-42-XII."
+    )(command)
+
+
+def area_of(area: Path | None, sheet: str | None) -> Path | Area | None:
+    """What bounds the work: polygons or a sheet."""
+    if sheet is None:
+        return area
+    if area is not None:
+        raise click.UsageError("--area and --sheet both bound the work: give one of them.")
+    from prospect.ground import sheet_area
+
+    return sheet_area(sheet)
 
 
 def source_of(sources: tuple[Path, ...]) -> Path | list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from prospect.errors import RecipeError
 from prospect.features.recipe import Recipe
+from prospect.lexicon import commodity_words, placer_words, says
 
 FORMAT = 1
 _FOLDER = Path(__file__).parent
@@ -25,7 +26,8 @@ class Commodity:
     model : str
         The deposit model it follows.
     words : tuple of str
-        An occurrence whose commodity says one of these is meant.
+        An occurrence whose commodity says one of these is meant: the definition's words and
+        the lexicon's, in four languages.
     not_words : tuple of str
         An occurrence whose commodity says one of these is left out, such as placers.
     associated : tuple of str
@@ -42,13 +44,12 @@ class Commodity:
     recipe: Recipe
 
     def is_meant(self, text: str) -> bool:
-        """Whether an occurrence's commodity, in lower case, means this one."""
-        parts = _words(text)
-        return any((word in parts) if len(word) <= 3 else (word in text) for word in self.words)
+        """Whether the text of an occurrence's commodity means this one."""
+        return says(text, self.words)
 
     def is_excluded(self, text: str) -> bool:
-        """Whether an occurrence's commodity, in lower case, is left out."""
-        return any(word in text for word in self.not_words)
+        """Whether an occurrence of this commodity is left out, such as a placer."""
+        return says(text, self.not_words)
 
 
 def commodity_names() -> list[str]:
@@ -102,8 +103,8 @@ def load_commodity(source: str | Path | Commodity) -> Commodity:
         name=name,
         title=str(data.get("title", name)),
         model=str(data.get("model", "")),
-        words=_texts(data, "words", path) or (name.lower(),),
-        not_words=_texts(data, "not_words", path),
+        words=_joined(_texts(data, "words", path), commodity_words(name), (name.lower(),)),
+        not_words=_joined(_texts(data, "not_words", path), placer_words(name)),
         associated=_texts(data, "associated", path),
         recipe=recipe,
     )
@@ -116,6 +117,6 @@ def _texts(data: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
     return tuple(value.lower() for value in values)
 
 
-def _words(text: str) -> set[str]:
-    """The words of a text; short ones such as 'au' only count as whole words."""
-    return set("".join(c if c.isalnum() else " " for c in text).split())
+def _joined(*lists: tuple[str, ...]) -> tuple[str, ...]:
+    """Words of several lists, each once."""
+    return tuple(dict.fromkeys(word for words in lists for word in words))

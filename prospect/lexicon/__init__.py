@@ -1,0 +1,24 @@
+"""Words of surveys: commodities, standings and ages in Russian, English, Tajik and Kyrgyz."""
+
+from prospect.lexicon.ages import Age, read_age
+from prospect.lexicon.words import (
+    Standing,
+    commodity_words,
+    named_commodities,
+    placer_words,
+    says,
+    standing_of,
+    structure_of,
+)
+
+__all__ = [
+    "Age",
+    "Standing",
+    "commodity_words",
+    "named_commodities",
+    "placer_words",
+    "read_age",
+    "says",
+    "standing_of",
+    "structure_of",
+]

@@ -1,0 +1,233 @@
+"""Tables come in, as text: CSV of any delimiter and encoding, and spreadsheets; and go out."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from prospect.errors import LayerError
+from prospect.raster import atomic_path, require_file
+from prospect.raster.opening import one_line
+from prospect.tables.columns import guess_columns
+
+TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx")
+
+CYRILLIC = ("cp1251", "cp866", "koi8-r")
+"""Eight-bit encodings of Russian texts, the likeliest first."""
+
+MAX_SHEET_BYTES = 2**30
+"""A spreadsheet that would unpack to more is refused."""
+
+_TITLES = 20
+"""Rows of a sheet among which its header is looked for, below titles and remarks."""
+
+_DELIMITERS = ";\t|,"
+_LOWER = frozenset("абвгдежзийклмнопрстуфхцчшщъыьэюяё")
+_UPPER = frozenset("АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЁ")
+_MARKS = frozenset("№«»–—…°§ \u2212")
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+
+
+def read_table(
+    path: Path | str, *, encoding: str | None = None, sheet: str | None = None
+) -> pd.DataFrame:
+    """
+    Read a table as text.
+
+    Parameters
+    ----------
+    path : path
+        CSV with ``;``, tab, ``|`` or ``,`` between fields, or XLSX.
+    encoding : str, optional
+        Of a CSV; by default found: a byte-order mark, UTF-8, UTF-16, or the Russian
+        encoding whose letters look most like words.
+    sheet : str, optional
+        Of a spreadsheet; by default the one whose header tells coordinates, or else the
+        fullest.
+
+    Returns
+    -------
+    DataFrame of str
+        Column names without spaces around them. ``attrs["read_as"]`` says how it was read.
+
+    Raises
+    ------
+    LayerError
+        If there is no table in the file.
+    """
+    path = require_file(path)
+    if path.suffix.lower() == ".xlsx":
+        table = _read_sheet(path, sheet)
+    else:
+        table = _read_text(path, encoding)
+    table.columns = pd.Index([str(name).strip() for name in table.columns])
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise LayerError(f"{path} has two columns named '{twice[0]}': rename one.")
+    return table
+
+
+def write_table(table: pd.DataFrame, path: Path | str) -> None:
+    """
+    Write a table as CSV that spreadsheets open with its letters right.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, encoding="utf-8-sig", lineterminator="\n")
+
+
+def guess_encoding(data: bytes) -> str:
+    """
+    The encoding of a text.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    str
+        A byte-order mark decides; then UTF-8 if it fits; then zeros at every other place
+        (UTF-16); then, of the Russian encodings, the one whose letters look most like
+        words: many small letters, few signs that no table holds.
+    """
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return name
+    sample = data[: 2**20]
+    if b"\0" in sample:
+        even, odd = sample[::2].count(0), sample[1::2].count(0)
+        half = max(1, len(sample) // 2)
+        # Between a quarter and all: Cyrillic letters have a 4 there, digits and spaces a 0.
+        if odd > half / 4 and even < half / 100:
+            return "utf-16-le"
+        if even > half / 4 and odd < half / 100:
+            return "utf-16-be"
+    try:
+        # A sample may end inside a letter.
+        sample.decode("utf-8") if len(sample) == len(data) else sample[:-4].decode("utf-8")
+        return "utf-8"
+    except UnicodeDecodeError as error:
+        if len(sample) < len(data) and error.start > len(sample) - 8:
+            return "utf-8"
+    foreign = bytes(byte for byte in sample if byte >= 0x80)
+    return max(CYRILLIC, key=lambda name: _likeness(foreign, name))
+
+
+def _likeness(foreign: bytes, encoding: str) -> float:
+    """How much some bytes beyond ASCII look like Russian words."""
+    score = 0.0
+    for letter in foreign.decode(encoding, errors="replace"):
+        if letter in _LOWER:
+            score += 1
+        elif letter in _UPPER:
+            score += 0.5
+        elif letter not in _MARKS:
+            score -= 2
+    return score
+
+
+def _read_text(path: Path, encoding: str | None) -> pd.DataFrame:
+    data = path.read_bytes()
+    named, encoding = encoding, encoding or guess_encoding(data)
+    if b"\0" in data and not encoding.lower().startswith("utf-16"):
+        raise LayerError(f"{path} is not a text but a binary file: export it as CSV, in UTF-8.")
+    try:
+        text = data.decode(encoding, errors="strict" if named else "replace")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise LayerError(
+            f"{path} cannot be read as {encoding} ({one_line(error)}): name another encoding, "
+            "such as cp1251 or cp866, or save it in UTF-8."
+        ) from error
+    # The header tells; in the rows below, commas may be decimal.
+    header = text.lstrip().split("\n", 1)[0]
+    delimiter = max(_DELIMITERS, key=header.count)
+    try:
+        table = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise LayerError(f"{path} is not a table ({one_line(error)}): export it as CSV.") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise LayerError(
+            f"{path} has rows with more fields than the {len(table.columns)} of its header: "
+            "name every column, and quote fields that hold the delimiter."
+        )
+    shown = {"\t": "tabs"}.get(delimiter, f"'{delimiter}'")
+    table.attrs["read_as"] = f"{encoding.upper()}, fields parted by {shown}"
+    return table.fillna("")
+
+
+def _read_sheet(path: Path, sheet: str | None) -> pd.DataFrame:
+    _require_sheet(path)
+    try:
+        with pd.ExcelFile(path, engine="openpyxl") as book:
+            names = [str(name) for name in book.sheet_names]
+            if sheet is not None and sheet not in names:
+                raise LayerError(f"{path} has no sheet '{sheet}'; it has: {', '.join(names)}.")
+            tables = {
+                name: pd.read_excel(book, name, dtype=object, header=None, keep_default_na=False)
+                for name in ([sheet] if sheet is not None else names)
+            }
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        if isinstance(error, LayerError):
+            raise
+        raise LayerError(
+            f"{path} is not a spreadsheet ({one_line(error)}): save it as XLSX or CSV."
+        ) from error
+    name, top = max(
+        ((name, row) for name, cells in tables.items() for row in range(min(_TITLES, len(cells)))),
+        key=lambda place: _as_header(tables[place[0]], place[1]),
+        default=("", 0),
+    )
+    if not name or len(tables[name]) <= top + 1:
+        raise LayerError(f"{path} holds no table: a header and rows were expected.")
+    cells = tables[name].map(_as_text)
+    header = [text.strip() or f"column {i + 1}" for i, text in enumerate(cells.iloc[top])]
+    table = cells.iloc[top + 1 :].set_axis(header, axis=1).reset_index(drop=True)
+    others = f", of {len(names)}" if len(names) > 1 else ""
+    below = f", its header in row {top + 1}" if top else ""
+    table.attrs["read_as"] = f"sheet '{name}'{others}{below}"
+    return table
+
+
+def _as_header(cells: pd.DataFrame, row: int) -> tuple[bool, int, int]:
+    """How well a row of a sheet serves as its header: coordinates, filled cells, rows below."""
+    texts = [_as_text(value) for value in cells.iloc[row]]
+    columns = guess_columns(texts)
+    filled = sum(bool(text) for text in texts)
+    return columns.x is not None and columns.y is not None, filled, len(cells) - row
+
+
+def _require_sheet(path: Path) -> None:
+    """Refuse what is no spreadsheet, or would unpack to more than memory should hold."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            total = sum(item.file_size for item in archive.infolist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise LayerError(
+            f"{path} is not a spreadsheet ({one_line(error)}): save it as XLSX or CSV."
+        ) from error
+    if total > MAX_SHEET_BYTES:
+        raise LayerError(
+            f"{path} would unpack to {total / 2**30:.1f} GB, more than the "
+            f"{MAX_SHEET_BYTES / 2**30:.0f} GB allowed: export it as CSV."
+        )
+
+
+def _as_text(value: object) -> str:
+    """A cell of a spreadsheet as it is written there."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)

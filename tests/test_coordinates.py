@@ -1,0 +1,94 @@
+"""Coordinates of Soviet tables, against PROJ."""
+
+import numpy as np
+import pytest
+from pyproj import CRS, Transformer
+
+from prospect.coordinates import BY_PREFIX, operation_between, place, suggest, zone_of
+from prospect.errors import GridError
+
+LON, LAT = np.array([70.5, 71.9, 72.3]), np.array([39.9, 40.0, 40.1])
+
+
+def projected(code, lon=LON, lat=LAT):
+    x, y = Transformer.from_crs(4284, code, always_xy=True).transform(lon, lat)
+    return np.asarray(x), np.asarray(y)
+
+
+def back(placed):
+    lon, lat = Transformer.from_crs(placed.crs, 4284, always_xy=True).transform(placed.x, placed.y)
+    return np.asarray(lon), np.asarray(lat)
+
+
+@pytest.mark.parametrize("code", [28412, 2502, 28413, 32642, 4284])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_places_come_back_whatever_the_order_of_columns(code, swapped):
+    if code == 4284 and swapped:
+        pytest.skip("71 and 40 degrees are a place either way: the names of the columns tell")
+    lon, lat = (LON, LAT) if code != 28413 else (LON + 6, LAT)
+    x, y = projected(code, lon, lat)
+    placed = place(*((y, x) if swapped else (x, y)), f"EPSG:{code}")
+    assert bool(placed.notes) is swapped
+    np.testing.assert_allclose(back(placed), (lon, lat), atol=1e-7)  # a centimetre
+
+
+def test_a_latitude_beyond_the_pole_shows_that_columns_are_swapped():
+    placed = place(LAT, LON + 30, "EPSG:4326")
+    assert placed.x.tolist() == (LON + 30).tolist()
+    assert placed.notes == (
+        "the columns were swapped: the first runs latitude, the second longitude",
+    )
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_mixed_zones_go_by_their_prefix(swapped):
+    x, y = projected(28412)
+    x13, y13 = projected(28413)
+    x[2], y[2] = x13[2], y13[2]
+    placed = place(*((y, x) if swapped else (x, y)), BY_PREFIX)
+    np.testing.assert_allclose(back(placed), (LON, LAT), atol=1e-6)  # a decimetre
+    assert (
+        "zones are mixed (2 in zone 12, 1 in zone 13): all were brought to zone 12" in placed.notes
+    )
+    with pytest.raises(GridError, match="1 of 3 eastings carry zone 13"):
+        place(x, y, "EPSG:28412")
+
+
+def test_a_zone_that_is_missing_or_too_much_is_refused():
+    with pytest.raises(GridError, match="3 of 3 eastings start with zone 12"):
+        place(*projected(28412), "EPSG:2502")
+    with pytest.raises(GridError, match="3 of 3 eastings carry no zone"):
+        place(*projected(2502), "EPSG:28412")
+    with pytest.raises(GridError, match="3 of 3 eastings carry no Gauss–Krüger zone"):
+        place(*projected(2502), BY_PREFIX)
+
+
+def test_points_outside_their_area_are_said():
+    x, y = projected(2502, np.array([70.0, 70.5, 55.0]), LAT)
+    placed = place(np.append(x, np.nan), np.append(y, 4.4e6), "EPSG:2502")
+    assert placed.notes == ("1 of 3 points lie outside the area that EPSG:2502 is meant for",)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "told"),
+    [
+        (*projected(28412), "Gauss–Krüger zone 12: EPSG:28412"),
+        (*projected(28412)[::-1], "zone 12, its first column running north: EPSG:28412"),
+        (*projected(2502), "metres of a zone that nothing tells"),
+        (LON, LAT, "they look like degrees"),
+        (np.array([1.0, 2e9]), np.array([3.0, 5e9]), ""),
+    ],
+)
+def test_what_a_system_could_be(x, y, told):
+    assert told in suggest(x, y)
+    assert bool(suggest(x, y)) is bool(told)
+
+
+def test_zones_before_eastings():
+    assert zone_of(np.array([12713811.0, 713811.0, np.nan, -5.0])).tolist() == [12, 0, 0, 0]
+
+
+def test_the_operation_is_named_with_its_accuracy():
+    told = operation_between(CRS(28412), CRS(32642))
+    assert told.startswith("brought from EPSG:28412 to EPSG:32642 (")
+    assert "accuracy" in told
