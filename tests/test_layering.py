@@ -22,6 +22,7 @@ LAYERS = (
     ("raster",),
     ("tables",),
     ("vector", "project", "roles"),
+    ("lines",),
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "commodities", "features"),
