@@ -112,7 +112,9 @@ def read_segments(layers: Sequence[VectorLayer], window: Window, margin: float =
     return Segments(ends, np.concatenate(owners), grid)
 
 
-def measure(segments: Segments, what: Measure, window: Window) -> NDArray[np.float32]:
+def measure(
+    segments: Segments, what: Measure, window: Window, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """
     Measure lines in the cells of a window.
 
@@ -122,16 +124,27 @@ def measure(segments: Segments, what: Measure, window: Window) -> NDArray[np.flo
         All that touch the window and its margin; more do no harm.
     what : Measure
     window : Window
+        It may pass the grid's edge: gaps lie there.
+    out : array of shape (height, width), float32, optional
+        To fill.
 
     Returns
     -------
     array of shape (height, width), float32
     """
+    if out is None:
+        out = np.empty((window.height, window.width), np.float32)
+    inside = window.intersect(segments.grid.window)
+    if inside != window:
+        out[:] = np.nan
+    out[inside.within(window)] = 0
     if what.what in ("nodes", "crossings"):
-        both = what.what == "crossings"
-        points = nodes(_near(segments, window, what.margin), what.snap, both)
-        return count_in_cells(points, segments.grid, window)
-    return _lengths(segments, what, window)
+        near = _near(segments, inside, what.margin)
+        points = nodes(near, what.snap, both=what.what == "crossings")
+        _count(points, segments.grid, window, inside, out)
+    else:
+        _lengths(segments, what, window, inside, out)
+    return out
 
 
 def nodes(segments: Segments, snap: float, both: bool = False) -> Doubles:
@@ -169,8 +182,9 @@ def nodes(segments: Segments, snap: float, both: bool = False) -> Doubles:
     one, two = one[order], two[order]
     points, found = np.empty((4 * len(one), 2)), np.zeros(1, np.int64)
     kernels.meetings(ends, one, two, snap, points, found)
-    corners, times = np.unique(ends.reshape(-1, 2), axis=0, return_counts=True)
-    points = np.unique(np.concatenate([points[: found[0]], corners[times > 2]]), axis=0)
+    corners, times = np.unique(_pairs(ends), return_counts=True)
+    both_kinds = np.concatenate([_pairs(points[: found[0]]), corners[times > 2]])
+    points = np.unique(both_kinds).view(np.float64).reshape(-1, 2)
     at, near = tree.query(shapely.box(*_boxes(np.tile(points, 2), snap)))
     order = np.lexsort((near, at))
     starts = np.searchsorted(at[order], np.arange(len(points) + 1))
@@ -182,19 +196,22 @@ def nodes(segments: Segments, snap: float, both: bool = False) -> Doubles:
     return points[kept]
 
 
-def count_in_cells(points: Doubles, grid: Grid, window: Window) -> NDArray[np.float32]:
-    """How many points each cell of a window holds."""
+def _count(
+    points: Doubles, grid: Grid, window: Window, inside: Window, out: NDArray[np.float32]
+) -> None:
+    """Add points to the cells that hold them."""
     t = grid.transform
-    col = np.floor(points[:, 0] / t.a) - window.col
-    row = np.floor(points[:, 1] / -t.e) - window.row
-    inside = (row >= 0) & (row < window.height) & (col >= 0) & (col < window.width)
-    cells = row[inside].astype(np.int64) * window.width + col[inside].astype(np.int64)
-    counts = np.bincount(cells, minlength=window.height * window.width)
-    return counts.reshape(window.height, window.width).astype(np.float32)
+    col, row = np.floor(points[:, 0] / t.a), np.floor(points[:, 1] / -t.e)
+    here = (row >= inside.row) & (row < inside.row + inside.height)
+    here &= (col >= inside.col) & (col < inside.col + inside.width)
+    cells = row[here].astype(np.int64) - window.row, col[here].astype(np.int64) - window.col
+    np.add.at(out, cells, 1)
 
 
-def _lengths(segments: Segments, what: Measure, window: Window) -> NDArray[np.float32]:
-    """Metres of line in every cell, or these times cosine or sine of twice the strike."""
+def _lengths(
+    segments: Segments, what: Measure, window: Window, inside: Window, out: NDArray[np.float32]
+) -> None:
+    """Add metres of line to cells, or these times cosine or sine of twice the strike."""
     from prospect._kernels import lines as kernels
 
     ends, owners = segments.ends, segments.owners
@@ -210,18 +227,15 @@ def _lengths(segments: Segments, what: Measure, window: Window) -> NDArray[np.fl
         strike = np.empty(len(ends))
         kernels.strikes(ends, strike)
         first, last = what.strike
-        turned = (strike >= first) | (strike <= last)
-        within = turned if first > last else (strike >= first) & (strike <= last)
+        after, before = strike >= first, strike <= last
+        within = after & before if first < last else after | before
         ends, weights = ends[within], weights[within]
     t = segments.grid.transform
-    sums = np.zeros((window.height, window.width))
+    unit = 2.0 ** (math.floor(math.log2(max(t.a, -t.e))) - FINENESS)
     in_cells = ends / np.array([t.a, -t.e, t.a, -t.e])
-    kernels.share_out(in_cells, np.ascontiguousarray(weights), window.row, window.col, sums)
-    scale = 2.0 ** (FINENESS - math.floor(math.log2(max(t.a, -t.e))))
-    sums *= scale
-    np.rint(sums, out=sums)
-    sums /= scale
-    return sums.astype(np.float32)
+    bottom, right = inside.row + inside.height - 1, inside.col + inside.width - 1
+    edges = inside.row, bottom, inside.col, right
+    kernels.share_out(in_cells, weights / unit, unit, window.row, window.col, edges, out)
 
 
 def require_lines(layer: VectorLayer) -> None:
@@ -275,14 +289,25 @@ def _no_lines(layer: VectorLayer, kind: str) -> LayerError:
 
 def _once(ends: Doubles, owners: NDArray[np.int8]) -> tuple[Doubles, NDArray[np.int8]]:
     """Segments without those that were there before, in either direction."""
-    back = (ends[:, 0] > ends[:, 2]) | ((ends[:, 0] == ends[:, 2]) & (ends[:, 1] > ends[:, 3]))
-    same = np.where(back[:, None], ends[:, [2, 3, 0, 1]], ends)
+    kept = np.ones(len(ends), np.bool_)
+    # Twins have one middle, whichever way they run; few other segments have the same.
+    middle = ends[:, 0] + ends[:, 2]
+    order = np.argsort(middle, kind="stable")
+    alike = np.diff(middle[order]) == 0
+    some = np.sort(order[np.append(alike, False) | np.append(False, alike)])
+    ones = ends[some]
+    back = (ones[:, 0] > ones[:, 2]) | ((ones[:, 0] == ones[:, 2]) & (ones[:, 1] > ones[:, 3]))
+    same = np.where(back[:, None], ones[:, [2, 3, 0, 1]], ones)
     order = np.lexsort(same.T)
     twin = (same[order[1:]] == same[order[:-1]]).all(axis=1)
-    kept = np.ones(len(ends), np.bool_)
     # The sort is stable: of equal segments the first is kept.
-    kept[order[1:][twin]] = False
+    kept[some[order[1:][twin]]] = False
     return ends[kept], owners[kept]
+
+
+def _pairs(coordinates: Doubles) -> NDArray[np.complex128]:
+    """x and y as one number, which sorts by x, then by y."""
+    return np.ascontiguousarray(coordinates).view(np.complex128).ravel()
 
 
 def _near(segments: Segments, window: Window, margin: float) -> Segments:

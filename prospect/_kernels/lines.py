@@ -25,21 +25,28 @@ def strikes(segments: Doubles, out: Doubles) -> None:
 
 
 @kernel
-def share_out(segments: Doubles, weights: Doubles, row: int, col: int, out: Doubles) -> None:
+def share_out(
+    segments: Doubles,
+    weights: Doubles,
+    unit: float,
+    row: int,
+    col: int,
+    inside: tuple[int, int, int, int],
+    out: NDArray[np.float32],
+) -> None:
     """
     Add to every cell the weights of the segments, each by the share of it that lies there.
 
-    Segments are in cells from the grid's corner. A share follows from the segment and the
-    cell's own lines alone, so it is the same in every window. What runs along a line
-    between two cells counts to the one south or east of it.
+    Segments are in cells from the grid's corner, weights in units; cells get whole units.
+    A share follows from the segment and the cell's own lines alone, so it is the same in
+    every window. What runs along a line between two cells counts to the one south or east of
+    it. ``inside`` are the first and last row and column that get anything.
     """
-    height, width = out.shape
     for k in range(segments.shape[0]):
         x, y, weight = segments[k, 0], segments[k, 1], weights[k]
         dx, dy = segments[k, 2] - x, segments[k, 3] - y
-        top = max(math.floor(min(y, y + dy)), float(row))
-        bottom = min(math.floor(max(y, y + dy)), float(row + height - 1))
-        r = top
+        r = max(math.floor(min(y, y + dy)), float(inside[0]))
+        bottom = min(math.floor(max(y, y + dy)), float(inside[1]))
         while r <= bottom:
             begin, end = 0.0, 1.0
             if dy != 0.0:
@@ -48,9 +55,8 @@ def share_out(segments: Doubles, weights: Doubles, row: int, col: int, out: Doub
             if end > begin:
                 along = out[int(r) - row]
                 west, east = x + begin * dx, x + end * dx
-                left = max(math.floor(min(west, east)) - 1.0, float(col))
-                right = min(math.floor(max(west, east)) + 1.0, float(col + width - 1))
-                c = left
+                c = max(math.floor(min(west, east)) - 1.0, float(inside[2]))
+                right = min(math.floor(max(west, east)) + 1.0, float(inside[3]))
                 while c <= right:
                     if dx != 0.0:
                         one, two = (c - x) / dx, (c + 1.0 - x) / dx
@@ -58,7 +64,7 @@ def share_out(segments: Doubles, weights: Doubles, row: int, col: int, out: Doub
                     else:
                         share = end - begin if math.floor(x) == c else 0.0
                     if share > 0.0:
-                        along[int(c) - col] += weight * share
+                        along[int(c) - col] += np.float32(unit * np.rint(weight * share))
                     c += 1.0
             r += 1.0
 

@@ -73,10 +73,8 @@ class Lines:
             sources = [features_of(self.stack[self.bindings[name].name]) for name in item.of]
             self.found[item.of] = read_segments(sources, window, margin)
         wanted = self.needs[item]
-        inside = wanted.intersect(self.whole)
         block = space.take((wanted.height, wanted.width), np.dtype(np.float32))
-        _fill(block, wanted, measure(self.found[item.of], item.measure, inside), inside)
-        return block
+        return measure(self.found[item.of], item.measure, wanted, block)
 
 
 _LOCAL = threading.local()

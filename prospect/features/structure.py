@@ -8,10 +8,8 @@ clockwise from the grid's north, which leaves true north by the convergence of m
 
 from __future__ import annotations
 
-import numpy as np
-
 from prospect.errors import RecipeError
-from prospect.features.density import circle_or_bell, per_area, within
+from prospect.features.density import sparse_per_area, sparse_variance, within
 from prospect.features.distance import (
     DISTANCE,
     PROXIMITY,
@@ -27,9 +25,6 @@ from prospect.features.operation import Array, Parameters, operation
 from prospect.features.windows import require_length
 from prospect.grid import Cell
 from prospect.lines import Measure
-
-LEAST = 1.0
-"""Metres of line that a window must hold to have a strike."""
 
 
 def _strike(parameters: Parameters) -> tuple[float, float] | None:
@@ -62,7 +57,7 @@ def _crossings(parameters: Parameters) -> tuple[Measure, ...]:
     return (Measure("crossings", snap=require_length("snap", float(parameters["snap"]))),)
 
 
-@operation(measures=_length, halo=within, units="km/km2", anchored=True)
+@operation(measures=_length, halo=within, units="km/km2")
 def length_density(
     length: Array,
     *,
@@ -103,10 +98,10 @@ def length_density(
     LayerError
         If a layer holds no lines, or is a raster.
     """
-    per_area(length, out, cell, radius, sigma, shape, 1e3)
+    sparse_per_area(length, out, cell, radius, sigma, shape, 1e3)
 
 
-@operation(measures=_nodes, halo=within, units="1/km2", anchored=True)
+@operation(measures=_nodes, halo=within, units="1/km2")
 def node_density(
     nodes: Array,
     *,
@@ -155,10 +150,10 @@ def node_density(
     .. [1] Sanderson and Nixon (2015). The use of topology in fracture network
        characterization. Journal of Structural Geology 72.
     """
-    per_area(nodes, out, cell, radius, sigma, shape, 1.0)
+    sparse_per_area(nodes, out, cell, radius, sigma, shape, 1.0)
 
 
-@operation(measures=_crossings, lines=2, halo=within, units="1/km2", anchored=True)
+@operation(measures=_crossings, lines=2, halo=within, units="1/km2")
 def crossing_density(
     crossings: Array,
     *,
@@ -200,10 +195,10 @@ def crossing_density(
     LayerError
         If a layer holds no lines, or is a raster.
     """
-    per_area(crossings, out, cell, radius, sigma, shape, 1.0)
+    sparse_per_area(crossings, out, cell, radius, sigma, shape, 1.0)
 
 
-@operation(measures=_directions, halo=within, units="1", anchored=True)
+@operation(measures=_directions, halo=within, units="1")
 def strike_variance(
     length: Array,
     cosine: Array,
@@ -236,7 +231,7 @@ def strike_variance(
     Returns
     -------
     DataArray of shape (y, x), float32
-        From 0 to 1, within 1e-4. NaN where the window holds less than a metre of line.
+        From 0 to 1, within 1e-4. NaN where no line is within ``radius``, or 4 ``sigma``.
 
     Raises
     ------
@@ -247,15 +242,7 @@ def strike_variance(
     ----------
     .. [1] Mardia and Jupp (2000). Directional Statistics. Wiley, sections 1.4 and 2.3.
     """
-    means = np.empty((3, *out.shape), np.float32)
-    for block, mean in zip((length, cosine, sine), means, strict=True):
-        circle_or_bell(block, mean, cell, radius, sigma, shape)
-    total, east, north = means
-    np.hypot(east, north, out=east)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        np.divide(east, total, out=out)
-    np.subtract(1, out, out=out)
-    np.clip(out, 0, 1, out=out)
+    sparse_variance([length, cosine, sine], out, cell, radius, sigma, shape)
 
 
 @operation(measures=_length, lines=1, halo=within_cap, units="m", joint=DISTANCE)
