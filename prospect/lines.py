@@ -193,7 +193,8 @@ def nodes(segments: Segments, snap: float, both: bool = False) -> Doubles:
     points = points[(ways > 2) & ((sides == 3) | (not both))]
     kept = np.empty(len(points), np.bool_)
     kernels.first_of_each(points, snap, kept)
-    return points[kept]
+    chosen: Doubles = points[kept]
+    return chosen
 
 
 def _count(
@@ -271,7 +272,7 @@ def _ends(layer: VectorLayer, bounds: tuple[float, float, float, float]) -> Doub
 
 def _parts(table: Any, layer: VectorLayer) -> NDArray[Any]:
     """The single lines of a table of features."""
-    parts = shapely.get_parts(table.geometry.values)
+    parts: NDArray[Any] = shapely.get_parts(table.geometry.values)
     while (shapely.get_type_id(parts) >= _OF_PARTS).any():
         parts = shapely.get_parts(parts)
     others = ~np.isin(shapely.get_type_id(parts), _LINES)
@@ -289,6 +290,8 @@ def _no_lines(layer: VectorLayer, kind: str) -> LayerError:
 
 def _once(ends: Doubles, owners: NDArray[np.int8]) -> tuple[Doubles, NDArray[np.int8]]:
     """Segments without those that were there before, in either direction."""
+    if len(ends) < 2:
+        return ends, owners
     kept = np.ones(len(ends), np.bool_)
     # Twins have one middle, whichever way they run; few other segments have the same.
     middle = ends[:, 0] + ends[:, 2]

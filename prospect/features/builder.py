@@ -452,6 +452,8 @@ def _require_window(
     cell = grid.cell
     try:
         rows, cols = operation.halo(cell, parameters)
+        if operation.measures is not None:
+            operation.measures(parameters)
     except RecipeError as error:
         raise RecipeError(f"Feature '{spec.name}': {error}") from error
     known = ("radius", "coarse", "sigma")

@@ -123,7 +123,7 @@ def sparse_variance(
     if sigma is not None:
         means = np.empty((3, *out.shape), np.float32)
         sparse_means(blocks, means, cell, sigma)
-        kernels.variance(*(plane.ravel() for plane in means), out.ravel())
+        kernels.variance(means[0].ravel(), means[1].ravel(), means[2].ravel(), out.ravel())
         return
     assert radius is not None
     reach, _ = reach_of(cell, radius, shape)

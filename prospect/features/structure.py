@@ -32,13 +32,13 @@ def _strike(parameters: Parameters) -> tuple[float, float] | None:
     strike = parameters.get("strike")
     if strike is None:
         return None
-    numbers = [float(v) for v in strike if isinstance(v, (int, float)) and 0 <= v <= 180]
+    numbers = [v for v in strike if isinstance(v, (int, float)) and 0 <= v <= 180]
     if len(numbers) != 2 or len(strike) != 2 or numbers[0] == numbers[1]:
         raise RecipeError(
             "'strike' is [from, to] in degrees clockwise from north, 0 to 180 (from 160 to 20 "
             f"runs across north), but {strike} came."
         )
-    return numbers[0], numbers[1]
+    return float(numbers[0]), float(numbers[1])
 
 
 def _length(parameters: Parameters) -> tuple[Measure, ...]:
