@@ -18,6 +18,7 @@ from pathlib import Path
 import bench_distance
 import bench_focal
 import bench_recipe
+import bench_structure
 import bench_terrain
 import numpy as np
 
@@ -71,6 +72,14 @@ def cases(size: int, quick: bool) -> Iterator[Case]:
             {
                 e: lambda e=e, p=pattern: bench_distance.prepare(p, e, size)
                 for e in bench_distance.INSTALLED
+            },
+        )
+    for case in bench_structure.CASES:
+        yield (
+            f"structure, {case}",
+            {
+                e: lambda e=e, c=case: bench_structure.prepare(c, e, size)
+                for e in bench_structure.INSTALLED
             },
         )
 

@@ -21,7 +21,7 @@ from prospect.grid import Grid, Window, parse_crs, same_crs
 from prospect.project import FILE_NAME, GridSpec, LayerSpec, Project, VectorSpec, load_project
 from prospect.raster import Alignment, RasterInfo, align, read_info
 from prospect.roles import guess_role
-from prospect.vector import VectorLayer, held_layer, layer_classes
+from prospect.vector import HeldLayer, VectorLayer, frame, layer_classes, located, to_crs
 
 CATEGORICAL_FAMILIES = ("geology", "cover", "area")
 
@@ -183,7 +183,9 @@ def vector_layer(
         0; burnt in when a window is read. Null and empty geometries are passed over.
     """
     grid = Grid.of(like)
-    source = held_layer(features, grid)
+    table = features if hasattr(features, "geometry") else frame({}, features, grid.crs)
+    table = to_crs(table[located(table)], grid.crs)
+    source = HeldLayer(Path("features in memory"), grid, table=table)
     attrs = {"role": role, "units": "", "kind": "geometry", "features": source, "long_name": name}
     variable = _variable(source, attrs, categorical=False)
     return xr.DataArray(variable, coords=grid.coordinates(), name=name)

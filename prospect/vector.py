@@ -171,14 +171,9 @@ class HeldLayer(VectorLayer):
         assert self.table is not None
         return self.table.iloc[np.sort(self.table.sindex.query(shapely.box(*bounds)))]
 
-
-def held_layer(features: Any, grid: Grid) -> HeldLayer:
-    """Features in memory, a table or geometries in the grid's system, as a layer of it."""
-    table = features
-    if not isinstance(features, gpd.GeoDataFrame):
-        table = gpd.GeoDataFrame(geometry=list(features), crs=grid.crs)
-    table = to_crs(table[located(table)], grid.crs)
-    return HeldLayer(Path("features in memory"), grid, table=table)
+    def __deepcopy__(self, memo: dict[int, Any]) -> HeldLayer:
+        # xarray copies attributes deeply; features do not change.
+        return self
 
 
 def read_vector(
