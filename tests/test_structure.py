@@ -472,6 +472,9 @@ def test_what_it_refuses(project, make_stack):
         FeatureBuilder([value, row | {"of": "v"}]).fit(stack)
     with pytest.raises(RecipeError, match="radius 20 m is less than half a cell"):
         FeatureBuilder([row | {"of": "thrusts", "radius": 20}]).fit(open_stack(project))
+    for wrong, why in (({"snap": -1}, "'snap' is a length"), ({"sigma": 9}, "but both came")):
+        with pytest.raises(RecipeError, match=f"Feature 'n': .*{why}"):
+            FeatureBuilder([row | {"of": "thrusts"} | wrong]).fit(open_stack(project))
     polygons = project / "polygons.gpkg"
     table = gpd.GeoDataFrame(geometry=[box(X, Y - 500, X + 500, Y)], crs="EPSG:32642")
     pyogrio.write_dataframe(table, polygons)
