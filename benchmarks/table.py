@@ -19,6 +19,7 @@ import bench_distance
 import bench_fields
 import bench_focal
 import bench_recipe
+import bench_structure
 import bench_terrain
 import numpy as np
 
@@ -87,6 +88,14 @@ def cases(size: int, quick: bool) -> Iterator[Case]:
                     for e in bench_fields.INSTALLED
                 },
             )
+    for case in bench_structure.CASES:
+        yield (
+            f"structure, {case}",
+            {
+                e: lambda e=e, c=case: bench_structure.prepare(c, e, size)
+                for e in bench_structure.INSTALLED
+            },
+        )
 
 
 def measure(size: int, quick: bool) -> Iterator[tuple[str, float, dict[str, float]]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prospect.model import Model, load_model
     from prospect.project import load_project
     from prospect.scoring import score
-    from prospect.stack import open_stack
+    from prospect.stack import open_stack, vector_layer
     from prospect.training import train
 
 _HOMES = {
@@ -36,6 +36,7 @@ _HOMES = {
     "open_stack": "stack",
     "score": "scoring",
     "train": "training",
+    "vector_layer": "stack",
 }
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "open_stack",
     "score",
     "train",
+    "vector_layer",
 ]
 
 

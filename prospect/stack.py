@@ -16,12 +16,12 @@ from pyproj import Transformer
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from prospect.errors import GridError, ProjectError
+from prospect.errors import GridError, LayerError, ProjectError
 from prospect.grid import Grid, Window, parse_crs, same_crs
 from prospect.project import FILE_NAME, GridSpec, LayerSpec, Project, VectorSpec, load_project
 from prospect.raster import Alignment, RasterInfo, align, read_info
 from prospect.roles import guess_role
-from prospect.vector import VectorLayer, layer_classes
+from prospect.vector import HeldLayer, VectorLayer, frame, layer_classes, located, to_crs
 
 CATEGORICAL_FAMILIES = ("geology", "cover", "area")
 
@@ -160,6 +160,56 @@ def read_block(layer: xr.DataArray, window: Window, dtype: type[np.generic]) -> 
     if inside.height and inside.width:
         out[inside.within(window)] = values
     return out
+
+
+def vector_layer(
+    features: Any, *, like: xr.DataArray | xr.Dataset, name: str = "lines", role: str = ""
+) -> xr.DataArray:
+    """
+    Vector features in memory as a layer, as those of a file are in a stack.
+
+    Parameters
+    ----------
+    features : GeoDataFrame, or sequence of shapely geometries
+        Bare geometries are in the coordinate system of ``like``.
+    like : DataArray or Dataset of dims (y, x)
+        Whose grid the layer is on.
+    name, role : str
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        1 in every cell that a line or point touches or whose centre a polygon covers, else
+        0; burnt in when a window is read. Null and empty geometries are passed over.
+    """
+    grid = Grid.of(like)
+    table = features if hasattr(features, "geometry") else frame({}, features, grid.crs)
+    table = to_crs(table[located(table)], grid.crs)
+    source = HeldLayer(Path("features in memory"), grid, table=table)
+    attrs = {"role": role, "units": "", "kind": "geometry", "features": source, "long_name": name}
+    variable = _variable(source, attrs, categorical=False)
+    return xr.DataArray(variable, coords=grid.coordinates(), name=name)
+
+
+def features_of(layer: xr.DataArray) -> VectorLayer:
+    """
+    The features that a layer of a stack was burnt in from, on the layer's grid.
+
+    Raises
+    ------
+    LayerError
+        If the layer was a raster.
+    """
+    source = layer.attrs.get("features")
+    if not isinstance(source, VectorLayer):
+        raise LayerError(
+            f"The lines themselves are needed, but '{layer.name}' knows the cells they pass "
+            "through only: give a vector file, in [vectors.…] or with --vector ROLE=PATH."
+        )
+    same = source.grid.shape == (layer.sizes["y"], layer.sizes["x"]) and all(
+        np.array_equal(layer[axis].values, getattr(source.grid, axis)) for axis in ("x", "y")
+    )
+    return source if same else replace(source, grid=Grid.of(layer))
 
 
 class _LazyLayer(BackendArray):
@@ -354,6 +404,7 @@ def _vector_variable(spec: VectorSpec, grid: Grid) -> xr.Variable:
         "resampling": "burnt in",
         "alignment": "burnt in",
         "long_name": spec.role or spec.name,
+        "features": source,
     }
     if classes is not None:
         attrs["classes"] = classes

@@ -6,7 +6,7 @@ import glob
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class VectorLayer:
     """
 
     path: Path
-    grid: Grid
+    grid: Grid = field(repr=False)
     layer: str | None = None
     where: str | None = None
     attribute: str | None = None
@@ -123,7 +123,10 @@ class VectorLayer:
         out = np.full((window.height, window.width), -1 if categorical else 0, np.int32)
         blocks = [b.intersect(self.grid.window) for b in window.lattice_blocks()]
         blocks = [b for b in blocks if b.height and b.width]
-        frame = self._features(blocks)
+        bounds = np.array([self.grid.crop(block).bounds for block in blocks])
+        west, south = bounds[:, :2].min(axis=0)
+        east, north = bounds[:, 2:].max(axis=0)
+        frame = self.features((west, south, east, north))
         if len(frame):
             tree = shapely.STRtree(frame.geometry.values)
             codes = self._codes(frame)
@@ -136,18 +139,15 @@ class VectorLayer:
                     out[part.within(window)] = burnt[part.within(block)]
         return out if categorical else out.astype(np.float32)
 
-    def _features(self, blocks: Sequence[Window]) -> gpd.GeoDataFrame:
-        """The features near some blocks, in the grid's coordinate system."""
-        bounds = np.array([self.grid.crop(block).bounds for block in blocks])
-        west, south = bounds[:, :2].min(axis=0)
-        east, north = bounds[:, 2:].max(axis=0)
+    def features(self, bounds: tuple[float, float, float, float]) -> gpd.GeoDataFrame:
+        """The features that touch bounds, in the grid's coordinate system and their order."""
         return read_vector(
             self.path,
             layer=self.layer,
             where=self.where,
             crs=self.crs,
             to=self.grid.crs,
-            bounds=(west, south, east, north),
+            bounds=bounds,
             columns=[self.attribute] if self.attribute else [],
         )
 
@@ -157,6 +157,22 @@ class VectorLayer:
             return np.ones(len(frame), np.int32)
         codes = {name: code for code, name in (self.classes or {}).items()}
         return np.array([codes.get(_class_name(v), -1) for v in frame[self.attribute]], np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldLayer(VectorLayer):
+    """The same of features in memory, in the grid's coordinate system."""
+
+    table: gpd.GeoDataFrame | None = field(default=None, repr=False)
+
+    def features(self, bounds: tuple[float, float, float, float]) -> gpd.GeoDataFrame:
+        """The features that touch bounds, in their order."""
+        assert self.table is not None
+        return self.table.iloc[np.sort(self.table.sindex.query(shapely.box(*bounds)))]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> HeldLayer:
+        # xarray copies attributes deeply; features do not change.
+        return self
 
 
 def read_vector(
@@ -204,7 +220,7 @@ def read_vector(
         If the file cannot be read, or has no coordinate system and none was given.
     """
     path = require_file(path).absolute()
-    info = _describe(path, layer)
+    info = describe(path, layer)
     found = parse_crs(crs or info["crs"]) if (crs or info["crs"]) else None
     options: dict[str, Any] = {"layer": layer, "where": where, "columns": columns}
     options |= {"encoding": dbf_encoding(path)}
@@ -344,7 +360,7 @@ def outline(path: Path | str, *, layer: str | None = None) -> Outline:
         If it cannot be read.
     """
     path = require_file(path).absolute()
-    info = _describe(path, layer)
+    info = describe(path, layer)
     try:
         table = pyogrio.read_dataframe(
             path, layer=layer, read_geometry=False, encoding=dbf_encoding(path)
@@ -401,7 +417,7 @@ def layer_classes(path: Path | str, attribute: str, *, layer: str | None = None)
         If there is no such attribute.
     """
     path = require_file(path).absolute()
-    info = _describe(path, layer)
+    info = describe(path, layer)
     if attribute not in info["fields"]:
         raise LayerError(
             f"{path} has no attribute '{attribute}'; it has: {', '.join(info['fields'])}."
@@ -523,7 +539,7 @@ def _bounds_in(
     return west - pad, south - pad, east + pad, north + pad
 
 
-def _describe(path: Path, layer: str | None) -> dict[str, Any]:
+def describe(path: Path, layer: str | None) -> dict[str, Any]:
     """What a vector file says of itself, if it holds the data themselves."""
     _require_vector(path)
     try:

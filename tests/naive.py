@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from unittest import mock
 
 import numpy as np
@@ -252,3 +253,48 @@ def on_contour(layer, level):
                 out[i, j] |= apart and abs(here) <= abs(there)
         out[i, j] |= here == 0
     return out
+
+
+def line_parts(lines, where):
+    """Length of the lines in every cell, and it times cosine and sine of twice the strike."""
+    import shapely
+
+    out = np.zeros((3, *where.shape))
+    step, drop = where.transform.a, -where.transform.e
+    for line in lines:
+        points = shapely.get_coordinates(line)
+        for (x, y), (u, v) in pairwise(points):
+            segment, strike = shapely.LineString([(x, y), (u, v)]), np.arctan2(u - x, v - y)
+            for i, j in np.ndindex(where.shape):
+                west, north = where.transform.c + j * step, where.transform.f - i * drop
+                cell = shapely.box(west, north - drop, west + step, north)
+                if cell.intersects(segment):
+                    length = cell.intersection(segment).length
+                    out[:, i, j] += np.multiply(length, [1, np.cos(2 * strike), np.sin(2 * strike)])
+    return out
+
+
+def network_nodes(lines, snap):
+    """Points that lines leave in three ways or more, counted on a circle about them."""
+    import shapely
+
+    ends = [shapely.Point(p) for line in lines for p in (line.coords[0], line.coords[-1])]
+    found = []
+    for k, one in enumerate(lines):
+        for two in lines[k + 1 :]:
+            found += list(shapely.get_parts(one.intersection(two)))
+        found += [end for end in ends if one.distance(end) <= snap]
+        # Where a line crosses itself it falls apart.
+        for piece in shapely.get_parts(shapely.node(one)):
+            found += [shapely.Point(p) for p in (piece.coords[0], piece.coords[-1])]
+    kept = []
+    for point in found:
+        ring = point.buffer(1.05 * snap, quad_segs=64).exterior
+        ways = {
+            tuple(np.round(corner, 3))
+            for line in lines
+            for corner in shapely.get_coordinates(ring.intersection(line))
+        }
+        if len(ways) > 2 and all(point.distance(other) > 2 * snap for other in kept):
+            kept.append(point)
+    return np.array([(p.x, p.y) for p in kept]).reshape(-1, 2)

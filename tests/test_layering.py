@@ -24,6 +24,7 @@ LAYERS = (
     ("tables",),
     ("vector", "project", "roles", "gridding"),
     ("point_layers",),
+    ("lines",),
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "vector_survey", "commodities", "features"),

@@ -63,6 +63,14 @@ from prospect.features.potential_field import (
 )
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.features.smoothing import difference_of_gaussians, gaussian
+from prospect.features.structure import (
+    crossing_density,
+    distance_to_strike,
+    length_density,
+    node_density,
+    proximity_to_strike,
+    strike_variance,
+)
 from prospect.features.terrain import (
     aspect,
     eastness,
@@ -92,6 +100,7 @@ __all__ = [
     "contact_distance",
     "contact_length",
     "contact_proximity",
+    "crossing_density",
     "derivative_easting",
     "derivative_northing",
     "derivative_upward",
@@ -99,6 +108,7 @@ __all__ = [
     "distance_to",
     "distance_to_classes",
     "distance_to_contour",
+    "distance_to_strike",
     "eastness",
     "focal_max",
     "focal_mean",
@@ -114,12 +124,14 @@ __all__ = [
     "horizontal_gradient",
     "horizontal_tilt_angle",
     "ilr_balance",
+    "length_density",
     "levelled_z",
     "line_density",
     "local_anomaly",
     "local_z",
     "log",
     "log_ratio_clr",
+    "node_density",
     "northness",
     "one_hot",
     "operation",
@@ -131,6 +143,7 @@ __all__ = [
     "proximity",
     "proximity_to_classes",
     "proximity_to_contour",
+    "proximity_to_strike",
     "pseudo_gravity",
     "quantile_rank",
     "ratio",
@@ -142,6 +155,7 @@ __all__ = [
     "share_above",
     "signed_distance_to_classes",
     "slope",
+    "strike_variance",
     "terrain_derivatives",
     "theta_map",
     "tilt_angle",

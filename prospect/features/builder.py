@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from prospect.errors import GridError, RecipeError
+from prospect.errors import GridError, LayerError, RecipeError
 from prospect.features import whole
 from prospect.features.operation import Operation, get_operation
 from prospect.features.plan import Plan, Step, lay_tiles, leading_to, make_plan, tiles
@@ -22,7 +22,9 @@ from prospect.features.recipe import FeatureSpec, Recipe, in_use, rounds
 from prospect.features.running import Watch, layer_values, run_plan
 from prospect.features.wavenumber import require_whole
 from prospect.grid import LATTICE, Cell, Grid, Window
+from prospect.lines import require_lines
 from prospect.matching import Binding, LayerCard, bind, cards_of
+from prospect.stack import features_of
 
 SAMPLE_CELLS = 4_000_000
 """Statistics are exact up to this many cells; beyond, a regular subgrid of them is taken."""
@@ -171,18 +173,23 @@ class FeatureBuilder:
         """Rows and columns that the features read beyond a window."""
         window = Window(0, 0, LATTICE, LATTICE)
         _, needs = self.plan().windows(window, self.cell_)
-        needed = [needs[name] for name in self.layers_ if name in needs]
+        rows = {step.name for step in self.steps_}
+        needed = [region for item, region in needs.items() if item not in rows]
         return (
             max((-region.row for region in needed), default=0),
             max((-region.col for region in needed), default=0),
         )
 
     def reach(self) -> float:
-        """Metres that focal windows reach to; distances and gradients are not counted."""
+        """
+        Metres that focal windows reach to; distances and gradients are not counted.
+
+        A Gaussian counts to three of its standard deviations.
+        """
         radii = [
-            float(step.parameters.get(name, 0.0))
+            times * float(step.parameters.get(name) or 0.0)
             for step in self.steps_
-            for name in ("radius", "outer")
+            for name, times in (("radius", 1), ("outer", 1), ("sigma", 3))
         ]
         return max(radii, default=0.0)
 
@@ -365,7 +372,7 @@ class FeatureBuilder:
                 settings[spec.name] = operation.check(spec.parameters)
             except RecipeError as error:
                 raise RecipeError(f"Feature '{spec.name}': {error}") from error
-            self._check_inputs(spec, operation)
+            self._check_inputs(spec, operation, stack)
         learners = [s for s in specs if get_operation(s.operation).learn is not None]
         samples = self._sample({item for s in learners for item in s.of}, stack, grid)
         for spec in learners:
@@ -396,7 +403,7 @@ class FeatureBuilder:
         unit = card.unit if card is not None else earlier
         return Step(spec, operation, parameters, columns, operation.units.format(unit=unit))
 
-    def _check_inputs(self, spec: FeatureSpec, operation: Operation) -> None:
+    def _check_inputs(self, spec: FeatureSpec, operation: Operation, stack: xr.Dataset) -> None:
         """There must be as many inputs as the operation takes, each of its kind."""
         try:
             operation.require_inputs(len(spec.of))
@@ -413,7 +420,9 @@ class FeatureBuilder:
                         f"Feature '{spec.name}' is of '{item}', which has several columns."
                     )
                 kind = "continuous"
-            if (kind == "categorical") != (takes == "categorical"):
+            if takes == "lines":
+                _require_lines(spec, item, stack)
+            elif (kind == "categorical") != (takes == "categorical"):
                 raise RecipeError(
                     f"Feature '{spec.name}': '{operation.name}' takes a {takes} layer, "
                     f"but '{item}' is {kind}."
@@ -462,9 +471,12 @@ def _require_window(
         rows, cols = operation.halo(cell, parameters)
         if operation.whole is not None and operation.whole(parameters):
             require_whole(grid.shape)
+        if operation.measures is not None:
+            operation.measures(parameters)
     except RecipeError as error:
         raise RecipeError(f"Feature '{spec.name}': {error}") from error
-    name = next((n for n in ("radius", "coarse", "sigma") if n in parameters), None)
+    known = ("radius", "coarse", "sigma")
+    name = next((n for n in known if parameters.get(n) is not None), None)
     if name is None:
         return
     metres = float(parameters[name])
@@ -478,6 +490,19 @@ def _require_window(
             f"Feature '{spec.name}': {name} {metres:g} m reaches {rows} × {cols} cells to every "
             f"side, which is larger than the layers with {grid.rows} × {grid.cols}: make it less."
         )
+
+
+def _require_lines(spec: FeatureSpec, item: str, stack: xr.Dataset) -> None:
+    """What is measured as lines must be a layer of them."""
+    if item not in stack.data_vars:
+        raise RecipeError(
+            f"Feature '{spec.name}': '{spec.operation}' takes a layer of lines, but '{item}' is "
+            "a feature of cells."
+        )
+    try:
+        require_lines(features_of(stack[item]))
+    except LayerError as error:
+        raise RecipeError(f"Feature '{spec.name}': {error}") from error
 
 
 def _load_step(item: Mapping[str, Any]) -> Step:

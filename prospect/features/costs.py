@@ -74,7 +74,7 @@ def measure_costs(builder: FeatureBuilder, stack: xr.Dataset, side: int = 2) -> 
         Cost(
             features=tuple(name for step in call.steps for name in step.columns),
             operations=tuple(dict.fromkeys(step.operation.name for step in call.steps)),
-            inputs=call.inputs,
+            inputs=call.steps[0].spec.of,
             halo=call.halo,
             seconds=seconds / cells,
         )

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from prospect.errors import RecipeError
+from prospect.features.density import per_area, within
 from prospect.features.operation import Array, Family, Parameters, operation
-from prospect.features.windows import moments, require_length, window
+from prospect.features.windows import require_length, window
 from prospect.grid import Cell
 
 FLOOR = 10_000.0
@@ -46,6 +47,12 @@ def within_decay(cell: Cell, parameters: Parameters) -> tuple[int, int]:
 def window_and_one(cell: Cell, parameters: Parameters) -> tuple[int, int]:
     """As far as ``radius``, and one cell more for the links between cells."""
     rows, cols = window(cell, parameters)
+    return rows + 1, cols + 1
+
+
+def within_and_one(cell: Cell, parameters: Parameters) -> tuple[int, int]:
+    """As far as ``radius`` or ``sigma``, and one cell more for the links between cells."""
+    rows, cols = within(cell, parameters)
     return rows + 1, cols + 1
 
 
@@ -307,9 +314,15 @@ def signed_distance_to_classes(
     np.negative(depth, out=out, where=within)
 
 
-@operation(takes="geometry", halo=window, units="1/km2", anchored=True)
+@operation(takes="geometry", halo=within, units="1/km2", anchored=True)
 def point_density(
-    block: Array, *, out: Array, cell: Cell, radius: float, shape: str = "circle"
+    block: Array,
+    *,
+    out: Array,
+    cell: Cell,
+    radius: float | None = None,
+    sigma: float | None = None,
+    shape: str = "circle",
 ) -> None:
     """
     Points of the surroundings per square kilometre.
@@ -318,10 +331,12 @@ def point_density(
     ----------
     geometry : DataArray of shape (y, x)
         1 on the burnt-in points, 0 elsewhere: points that share a cell count once.
-    radius : float
-        Reach of the window to every side, metres.
+    radius : float, or
+        Reach of a window of even weight to every side, metres.
+    sigma : float
+        Width of a Gaussian weight, metres, cut at 4 sigma.
     shape : 'square' or 'circle'
-        Of the window.
+        Of a window of even weight.
 
     Returns
     -------
@@ -329,29 +344,37 @@ def point_density(
         Points per km² of the window's part inside the grid. No gaps.
     """
     points = np.where(np.isfinite(block), block > 0, np.float32(np.nan)).astype(np.float32)
-    moments(points, out[None], cell, radius, 0.0, shape, (0, -1, -1))
-    out *= np.float32(1e6 / (cell.dy * cell.dx))
+    per_area(points, out, cell, radius, sigma, shape, 1.0)
 
 
-@operation(takes="geometry", halo=window_and_one, units="km/km2", anchored=True)
+@operation(takes="geometry", halo=within_and_one, units="km/km2", anchored=True)
 def line_density(
-    block: Array, *, out: Array, cell: Cell, radius: float, shape: str = "circle"
+    block: Array,
+    *,
+    out: Array,
+    cell: Cell,
+    radius: float | None = None,
+    sigma: float | None = None,
+    shape: str = "circle",
 ) -> None:
     """
-    Length of the lines of the surroundings per square kilometre.
+    Length of the lines of the surroundings per square kilometre, from their cells.
 
     Fractured ground is open to fluids. The length is that of the chain of burnt-in cells
     less 5 %, which is right within 6 % for lines of any direction [1]_; lines that lie
-    closer than two cells to each other are not told apart.
+    closer than two cells to each other are not told apart. Of a vector layer
+    ``length_density`` gives it exactly.
 
     Parameters
     ----------
     geometry : DataArray of shape (y, x)
         1 on the burnt-in lines (cells a line passes through, one wide), 0 elsewhere.
-    radius : float
-        Reach of the window to every side, metres.
+    radius : float, or
+        Reach of a window of even weight to every side, metres.
+    sigma : float
+        Width of a Gaussian weight, metres, cut at 4 sigma.
     shape : 'square' or 'circle'
-        Of the window.
+        Of a window of even weight.
 
     Returns
     -------
@@ -363,9 +386,7 @@ def line_density(
     .. [1] Dorst and Smeulders (1987). Length estimators for digitized contours. Computer
        Vision, Graphics, and Image Processing 40(3).
     """
-    lengths = chain_lengths(block, cell)
-    moments(lengths, out[None], cell, radius, 0.0, shape, (0, -1, -1))
-    out *= np.float32(1e3 / (cell.dy * cell.dx))
+    per_area(chain_lengths(block, cell), out, cell, radius, sigma, shape, 1e3)
 
 
 def chain_lengths(block: Array, cell: Cell) -> Array:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from prospect.errors import RecipeError
 from prospect.grid import Cell, Grid
+from prospect.lines import Measure, measure, read_segments
+from prospect.stack import features_of
 
 Array = NDArray[Any]
 Parameters = Mapping[str, Any]
-Kind = Literal["continuous", "categorical", "geometry"]
+Kind = Literal["continuous", "categorical", "geometry", "lines"]
 
 NO_CLASS = -1
 """Code of a gap in a categorical layer."""
@@ -65,10 +67,10 @@ class Operation:
         Fills ``out`` from blocks that carry the halo on every side; cells outside the
         grid come as gaps. The upper-left cell of ``out`` stands on the lattice
         wherever ``anchored`` says that it matters.
-    takes : 'continuous', 'categorical' or 'geometry', or a tuple of them
+    takes : 'continuous', 'categorical', 'geometry' or 'lines', or a tuple of the first three
         What every input is: float32 with NaN; int32 class codes with -1 for a gap;
         float32 that is 1 on the burnt-in geometry and 0 elsewhere. A tuple says it
-        for each input in its place.
+        for each input in its place. 'lines' are measured from their geometry.
     halo : callable(cell, parameters) -> (rows, columns)
         How far the operation reads beyond the cells it fills.
     learn : callable(values, attrs, **parameters) -> dict, optional
@@ -89,6 +91,8 @@ class Operation:
         How many layers it takes; any number when None.
     whole : callable(parameters) -> bool, optional
         Whether ``compute`` must see the whole map at once; it is then called once for a map.
+    measures : callable(parameters) -> tuple of Measure, optional
+        Of lines: what is measured of all inputs together; each comes as a block.
     """
 
     name: str
@@ -104,6 +108,7 @@ class Operation:
     joint: tuple[Family, Asks] | None = None
     inputs: int | None = None
     whole: Callable[[Parameters], bool] | None = None
+    measures: Callable[[Parameters], tuple[Measure, ...]] | None = None
     signature: inspect.Signature = field(default_factory=inspect.Signature)
 
     def __call__(self, *layers: xr.DataArray, **parameters: Any) -> xr.DataArray:
@@ -118,7 +123,10 @@ class Operation:
             if not grid.same_as(other):
                 raise RecipeError(f"{self.name} needs its layers on one grid: align them first.")
         cell = self.cell_of(grid)
-        blocks = [self.prepare(layer, self.kind_of(i)) for i, layer in enumerate(layers)]
+        if self.measures is not None:
+            blocks = self.measured(layers, settings)
+        else:
+            blocks = [self.prepare(layer, self.kind_of(i)) for i, layer in enumerate(layers)]
         if not set(self.learned) <= set(settings):
             settings |= self.learn_from(
                 blocks, [{"name": str(x.name), **x.attrs} for x in layers], settings
@@ -212,6 +220,15 @@ class Operation:
         """Whether the arithmetic depends on the size of a cell."""
         return self.halo is not no_halo
 
+    def measured(self, layers: Sequence[xr.DataArray], settings: Parameters) -> list[Array]:
+        """What it measures of the lines of whole layers."""
+        assert self.measures is not None
+        wanted = self.measures(settings)
+        sources = [features_of(layer) for layer in layers]
+        whole = sources[0].grid.window
+        segments = read_segments(sources, whole, max(m.margin for m in wanted))
+        return [measure(segments, m, whole) for m in wanted]
+
     def prepare(self, layer: xr.DataArray, takes: Kind) -> Array:
         """The layer's values in the type that ``compute`` takes."""
         kind = layer.attrs.get("kind", "continuous" if layer.dtype.kind == "f" else "categorical")
@@ -235,8 +252,15 @@ def operation(
     joint: tuple[Family, Asks] | None = None,
     jointly: bool = False,
     whole: Callable[[Parameters], bool] | None = None,
+    measures: Callable[[Parameters], tuple[Measure, ...]] | None = None,
+    lines: int | None = None,
 ) -> Callable[[Callable[..., None]], Operation]:
-    """Register a ``compute`` function as an operation under its own name."""
+    """
+    Register a ``compute`` function as an operation under its own name.
+
+    It takes a layer for each of its positional arguments; with ``measures`` these are what is
+    measured of ``lines`` layers, or of any number of them.
+    """
 
     def register(compute: Callable[..., None]) -> Operation:
         # PEP 563 leaves annotations as text; evaluated ones are what check() compares with.
@@ -244,10 +268,11 @@ def operation(
         keywords = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
         several = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
         name = getattr(compute, "__name__", "operation")
+        inputs = None if several else len(signature.parameters) - len(keywords)
         made = Operation(
             name=name,
             compute=compute,
-            takes=takes,
+            takes=takes if measures is None else "lines",
             halo=halo or no_halo,
             learn=learn,
             columns=columns,
@@ -256,8 +281,9 @@ def operation(
             jointly=jointly,
             learned=learned,
             joint=joint,
-            inputs=None if several else len(signature.parameters) - len(keywords),
+            inputs=inputs if measures is None else lines,
             whole=whole,
+            measures=measures,
             signature=signature.replace(parameters=keywords),
         )
         for item in ("__doc__", "__module__", "__name__", "__qualname__", "__wrapped__"):
@@ -324,7 +350,9 @@ def is_valid(values: Array) -> NDArray[np.bool_]:
 
 def _typed(operation: str, name: str, value: Any, annotation: Any) -> Any:
     """A parameter as its annotation wants it, for the plain types that TOML can hold."""
-    if annotation is float:
+    if annotation == float | None and value is None:
+        return None
+    if annotation in (float, float | None):
         if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
             raise RecipeError(
                 f"Parameter '{name}' of '{operation}' is a number, but {value!r} came."

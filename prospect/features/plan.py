@@ -10,9 +10,22 @@ from prospect import grid
 from prospect.features.operation import Array, Operation
 from prospect.features.recipe import FeatureSpec
 from prospect.grid import Cell, Window
+from prospect.lines import Measure
 
 TILE_BYTES = 96 * 2**20
 """Features of a tile; the other buffers of a tile come to about a third of it."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a call reads of lines: a measure of one layer or several together."""
+
+    measure: Measure
+    of: tuple[str, ...]
+
+
+Item = str | Measured
+"""What a call reads: a layer or an earlier row by its name, or a measure of lines."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,13 @@ class Step:
         """The row's name."""
         return self.spec.name
 
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """What it reads, a block each."""
+        if self.operation.measures is None:
+            return self.spec.of
+        return tuple(Measured(m, self.spec.of) for m in self.operation.measures(self.parameters))
+
 
 @dataclass
 class Call:
@@ -60,9 +80,9 @@ class Call:
     halo: tuple[int, int]
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """What it is of: layers, or earlier rows."""
-        return self.steps[0].spec.of
+    def inputs(self) -> tuple[Item, ...]:
+        """What it reads, a block each."""
+        return self.steps[0].items
 
     @property
     def anchored(self) -> bool:
@@ -105,18 +125,18 @@ class Plan:
         First plane of every wanted row, in their order.
     depth : int
         How many planes there are.
-    last : dict of str to int
+    last : dict of Item to int
         The last call that reads an item.
     """
 
     calls: list[Call]
     places: dict[str, int]
     depth: int
-    last: dict[str, int] = field(default_factory=dict)
+    last: dict[Item, int] = field(default_factory=dict)
 
     def windows(
         self, window: Window, cell: Cell, whole: Window | None = None
-    ) -> tuple[list[Window], dict[str, Window]]:
+    ) -> tuple[list[Window], dict[Item, Window]]:
         """
         The window that each call fills, and that each item is needed on.
 
@@ -124,7 +144,7 @@ class Plan:
         Where the arithmetic runs along the lattice, it grows to whole lattice blocks.
         Nothing is computed beyond ``whole``: gaps lie there.
         """
-        needs: dict[str, Window] = {}
+        needs: dict[Item, Window] = {}
         regions: list[Window] = []
         for call in reversed(self.calls):
             region: Window | None = None
@@ -178,7 +198,7 @@ def make_plan(steps: Sequence[Step], cell: Cell, wanted: set[str] | None = None)
         key: Hashable = None
         if step.operation.joint is not None and step.name not in followed:
             family, _ = step.operation.joint
-            key = (family.name, step.spec.of, family.key(step.parameters))
+            key = (family.name, step.items, family.key(step.parameters))
         if key is not None and key in shared:
             call = shared[key]
             call.steps.append(step)

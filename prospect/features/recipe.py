@@ -154,6 +154,7 @@ class Recipe:
         for spec in self.features:
             choices = [_find(item, stack, made) for item in spec.of]
             choices = [_with_classes(spec, names, stack) for names in choices]
+            choices = [_with_lines(spec, names, stack) for names in choices]
             if not all(choices):
                 missing.append(spec)
                 continue
@@ -215,6 +216,17 @@ def _with_classes(spec: FeatureSpec, names: list[str], stack: xr.Dataset) -> lis
             and group & {str(v) for v in dict(stack[name].attrs.get("classes", {})).values()}
         ]
     return names
+
+
+def _with_lines(spec: FeatureSpec, names: list[str], stack: xr.Dataset) -> list[str]:
+    """Of layers that fit a role, those whose lines can be measured; what is named is kept."""
+    if get_operation(spec.operation).measures is None:
+        return names
+    return [
+        name
+        for name in names
+        if name in spec.of or name not in stack.data_vars or "features" in stack[name].attrs
+    ]
 
 
 def _expand(

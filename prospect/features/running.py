@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -13,10 +14,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from prospect.features.operation import NO_CLASS, Array, gap_of
-from prospect.features.plan import Call, Plan
+from prospect.features.plan import Call, Item, Measured, Plan, cover
 from prospect.grid import Cell, Window
+from prospect.lines import Segments, measure, read_segments
 from prospect.matching import Binding
-from prospect.stack import read_block
+from prospect.stack import features_of, read_block
 
 Watch = Callable[[Call, Window, float], None]
 """Told of every call, the window it filled, and the seconds it took."""
@@ -46,6 +48,33 @@ class Workspace:
         """Back again; nobody may hold it any longer."""
         flat = array if array.base is None else array.base
         self.free[array.dtype].append(flat)
+
+
+class Lines:
+    """The lines that a plan measures on a window, each layer's read once."""
+
+    def __init__(
+        self,
+        stack: xr.Dataset,
+        bindings: Mapping[str, Binding],
+        needs: Mapping[Item, Window],
+        whole: Window,
+    ) -> None:
+        self.stack, self.bindings, self.whole = stack, bindings, whole
+        self.needs = {item: part for item, part in needs.items() if isinstance(item, Measured)}
+        self.found: dict[tuple[str, ...], Segments] = {}
+
+    def read(self, item: Measured, space: Workspace) -> Array:
+        """What is measured on the window that is needed; gaps lie beyond the grid."""
+        if item.of not in self.found:
+            same = [other for other in self.needs if other.of == item.of]
+            window = reduce(cover, [self.needs[other] for other in same]).intersect(self.whole)
+            margin = max(other.measure.margin for other in same)
+            sources = [features_of(self.stack[self.bindings[name].name]) for name in item.of]
+            self.found[item.of] = read_segments(sources, window, margin)
+        wanted = self.needs[item]
+        block = space.take((wanted.height, wanted.width), np.dtype(np.float32))
+        return measure(self.found[item.of], item.measure, wanted, block)
 
 
 _LOCAL = threading.local()
@@ -90,13 +119,17 @@ def run_plan(
     """
     space = workspace or own_workspace()
     regions, needs = plan.windows(window, cell, whole)
-    held: dict[str, tuple[Array, Window]] = {}
-    owned: dict[str, Array] = {}
+    held: dict[Item, tuple[Array, Window]] = {}
+    owned: dict[Item, Array] = {}
+    lines = Lines(stack, bindings, needs, whole)
     for k, (call, region) in enumerate(zip(plan.calls, regions, strict=True)):
         blocks, lent = [], []
         for item in call.inputs:
             if item not in held:
-                array, mine = _read(stack, bindings[item], needs[item], space)
+                if isinstance(item, Measured):
+                    array, mine = lines.read(item, space), True
+                else:
+                    array, mine = _read(stack, bindings[item], needs[item], space)
                 held[item] = array, needs[item]
                 if mine:
                     owned[item] = array
