@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from prospect.cli.options import (
+    counted,
     progress_of,
     source_of,
     takes_drivers,
@@ -60,10 +61,10 @@ def init(folder: Path, output: Path | None, quiet: bool) -> None:
     vectors = find_vectors(folder)
     if vectors:
         names = ", ".join(path.name for path in vectors[:5])
-        click.echo(f"\n{len(vectors)} vector files ({names}) are not in it: add [vectors.NAME].")
-    click.echo(
-        f"\n{len(reports)} layers are in {path}. Correct it, then: prospect inspect {path.parent}"
-    )
+        many = f"{counted(len(vectors), 'vector file')} ({names}) {'is' if len(vectors) == 1 else 'are'}"
+        click.echo(f"\n{many} not in it: add [vectors.NAME].")
+    many = f"{counted(len(reports), 'layer')} {'is' if len(reports) == 1 else 'are'}"
+    click.echo(f"\n{many} in {path}. Correct it, then: prospect inspect {path.parent}")
 
 
 @click.command(epilog="Example: prospect inspect lapland/")

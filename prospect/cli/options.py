@@ -95,3 +95,8 @@ def tell_list(title: str, lines: list[str]) -> None:
         click.echo(f"\n{title}")
         for line in lines:
             click.echo(f"  - {line}")
+
+
+def counted(number: int, noun: str) -> str:
+    """One layer, two layers."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
