@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from prospect.cli.options import (
+    be,
     counted,
     progress_of,
     source_of,
@@ -61,10 +62,12 @@ def init(folder: Path, output: Path | None, quiet: bool) -> None:
     vectors = find_vectors(folder)
     if vectors:
         names = ", ".join(path.name for path in vectors[:5])
-        many = f"{counted(len(vectors), 'vector file')} ({names}) {'is' if len(vectors) == 1 else 'are'}"
-        click.echo(f"\n{many} not in it: add [vectors.NAME].")
-    many = f"{counted(len(reports), 'layer')} {'is' if len(reports) == 1 else 'are'}"
-    click.echo(f"\n{many} in {path}. Correct it, then: prospect inspect {path.parent}")
+        many = counted(len(vectors), "vector file")
+        click.echo(f"\n{many} ({names}) {be(len(vectors))} not in it: add [vectors.NAME].")
+    many = counted(len(reports), "layer")
+    click.echo(
+        f"\n{many} {be(len(reports))} in {path}. Correct it, then: prospect inspect {path.parent}"
+    )
 
 
 @click.command(epilog="Example: prospect inspect lapland/")

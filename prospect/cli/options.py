@@ -98,5 +98,10 @@ def tell_list(title: str, lines: list[str]) -> None:
 
 
 def counted(number: int, noun: str) -> str:
-    """One layer, two layers."""
+    """1 layer, 2 layers."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def be(number: int) -> str:
+    """Is or are."""
+    return "is" if number == 1 else "are"
