@@ -23,8 +23,8 @@ SLOPE, ASPECT, EAST, NORTH, PROFILE, PLAN, TOTAL, RUGGED, POSITION, ROUGH, SHADE
 NORMAL_X, NORMAL_Y, NORMAL_Z = range(11, 14)
 """Where ``places`` says in which plane of ``out`` an output goes, or -1."""
 
-STRIP = 1024
-"""Columns that go down together, so that what lies between stays in the nearest cache."""
+STRIP = 2048
+"""Columns that are done together, so that what lies between stays in a near cache."""
 
 SPARE = 80
 """Cells between rows of scratch: whole pages apart, writes to one would hold up reads of all."""
@@ -46,13 +46,13 @@ def surface(
     curved = places[PROFILE] >= 0 or places[PLAN] >= 0
     length = places[SHADE] >= 0 or max(places[NORMAL_X], places[NORMAL_Y], places[NORMAL_Z]) >= 0
     leaning = length or max(places[SLOPE], places[ASPECT], places[EAST], places[NORTH]) >= 0
-    for x in range(0, width, STRIP):
-        end = min(x + STRIP, width)
-        n = end - x
-        gap, p, q = scratch[0, :n], scratch[1, :n], scratch[2, :n]
-        norm, bent = scratch[3, :n], scratch[4, :n]
-        low, high = scratch[5, : n + 2], scratch[6, : n + 2]
-        for y in range(height):
+    for y in range(height):
+        for x in range(0, width, STRIP):
+            end = min(x + STRIP, width)
+            n = end - x
+            gap, p, q = scratch[0, :n], scratch[1, :n], scratch[2, :n]
+            norm, bent = scratch[3, :n], scratch[4, :n]
+            low, high = scratch[5, : n + 2], scratch[6, : n + 2]
             above, here = block[y, x : end + 2], block[y + 1, x : end + 2]
             below = block[y + 2, x : end + 2]
             gaps_of(above, here, below, low, gap)
