@@ -73,19 +73,60 @@ def with_scipy(z: xr.DataArray) -> Iterator[Row]:
     yield "distance_to", "SciPy", ours, np.minimum(away, 10_000), "rounded to float32"
 
 
-def with_skimage(z: xr.DataArray) -> Iterator[Row]:
-    from skimage.filters import gaussian
+def rocks() -> xr.DataArray:
+    """Patches of five classes."""
+    from scipy import ndimage
 
+    noise = np.random.default_rng(2).normal(size=(5, *SHAPE))
+    codes = np.argmax([ndimage.gaussian_filter(field, 4) for field in noise], axis=0)
+    attrs = {"classes": {code: f"rock {code}" for code in range(5)}}
+    values = codes.astype(np.int32)
+    return xr.DataArray(values, GRID.coordinates(), ("y", "x"), name="rocks", attrs=attrs)
+
+
+def with_skimage(z: xr.DataArray) -> Iterator[Row]:
+    from skimage.filters import gaussian, median, rank
+    from skimage.morphology import dilation, erosion
+
+    name, r, window, v = "scikit-image", 300.0, np.ones((21, 21), np.uint8), z.values
     ours = features.gaussian(z, sigma=3 * CELL).values
-    theirs = gaussian(z.values.astype(np.float64), 3.0, preserve_range=True)
-    yield "gaussian", "skimage", ours, theirs, "float32 against float64"
+    theirs = gaussian(v.astype(np.float64), 3.0, preserve_range=True)
+    yield "gaussian", name, ours, theirs, "float32 against float64"
+    yield "focal_median", name, features.focal_median(z, radius=r).values, median(v, window), "none"
+    yield "focal_min", name, features.focal_min(z, radius=r).values, erosion(v, window), "none"
+    yield "focal_max", name, features.focal_max(z, radius=r).values, dilation(v, window), "none"
+    # Its rank filters take whole numbers only: metres, and codes of classes.
+    metres = np.round(v).astype(np.uint16)
+    whole = z.copy(data=metres.astype(np.float32))
+    ours = features.focal_range(whole, radius=r).values
+    yield "focal_range, of whole metres", name, ours, rank.gradient(metres, window), "none"
+    ours = features.focal_mean(whole, radius=r).values
+    why = "theirs drops the fraction"
+    yield "focal_mean, of whole metres", name, ours, rank.mean(metres, window), why
+    ours = features.focal_percentile(whole, radius=r, percentile=90.0).values
+    theirs = rank.percentile(metres, window, p0=0.9)
+    why = "none, for nine tenths of 440 is a whole rank; else ours lies between two values"
+    yield "focal_percentile 90, of whole metres", name, ours, theirs, why
+    classes = rocks()
+    codes = classes.values.astype(np.uint8)
+    ours = features.class_entropy(classes, radius=r).values
+    theirs = rank.entropy(codes, window) * np.log(2)
+    yield (
+        "class_entropy",
+        name,
+        ours,
+        theirs,
+        "theirs is in bits, here made nats; rounded to float32",
+    )
+    ours = features.class_majority(classes, radius=r).values
+    yield "class_majority", name, ours, rank.majority(codes, window), "none"
 
 
 def with_xrspatial(z: xr.DataArray) -> Iterator[Row]:
     from xrspatial import aspect, curvature, slope
 
     z = z.assign_attrs(res=(CELL, CELL))
-    why = "theirs is float32 throughout"
+    why = "float32, and our arctangent, good to 4e-5°"
     yield "slope", "xarray-spatial", features.slope(z).values, slope(z).values, why
     apart = np.abs(features.aspect(z).values - aspect(z).values)
     # North is 0 and 360.
@@ -112,17 +153,62 @@ def with_gdaldem(z: xr.DataArray) -> Iterator[Row]:
         }
         with rasterio.open(path, "w", **profile) as target:
             target.write(z.values, 1)
-        for name, mode, more in (
-            ("slope", "slope", ()),
-            ("ruggedness", "TRI", ("-alg", "Riley")),
-            ("roughness", "roughness", ()),
-        ):
-            made = Path(folder) / f"{mode}.tif"
+
+        def run(mode: str, *more: str) -> np.ndarray:
+            made = Path(folder) / "made.tif"
             subprocess.run(["gdaldem", mode, path, made, *more, "-q"], check=True)
             with rasterio.open(made) as source:
-                theirs = source.read(1)
+                return source.read(1).astype(np.float64)
+
+        for told, method, more in (
+            ("", "horn", ()),
+            (", Zevenbergen–Thorne", "zevenbergen-thorne", ("-alg", "ZevenbergenThorne")),
+        ):
+            why = (
+                "theirs adds float32 heights first; ours is within 5e-5° of float64"
+                if method == "horn"
+                else "float32, and our arctangent, good to 4e-5°"
+            )
+            ours = features.slope(z, method=method).values
+            yield f"slope{told}", "gdaldem", ours, run("slope", *more), why
+            apart = np.abs(features.aspect(z, method=method).values - run("aspect", *more))
+            # North is 0 and 360.
+            apart = np.minimum(apart, 360 - apart)
+            yield f"aspect{told}", "gdaldem", apart, np.zeros(SHAPE), why
+            ours = features.hillshade(z, method=method).values
+            # Theirs is a byte: 1 is the darkest, for 0 is its gap, and 255 the brightest.
+            theirs = (run("hillshade", *more) - 1) / 254
+            why = "theirs is rounded to a byte: half of 1/254 is 0.002"
+            yield f"hillshade{told}", "gdaldem", ours, theirs, why
+        for name, told, mode, more, why in (
+            ("ruggedness", ", -alg Riley", "TRI", ("-alg", "Riley"), "float32 in both"),
+            ("roughness", "", "roughness", (), "none"),
+        ):
             ours = getattr(features, name)(z).values
-            yield name, "gdaldem", ours, theirs, "float32 in both"
+            yield f"{name}{told}", "gdaldem", ours, run(mode, *more), why
+        ours = features.terrain_derivatives(z, outputs=["position"]).values[0]
+        why = "theirs subtracts a float32 mean, ours adds differences"
+        yield "position, of terrain_derivatives", "gdaldem", ours, run("TPI"), why
+
+
+OTHERWISE = """\
+Where definitions differ, so that other choices would not agree:
+
+- **Edges.** SciPy and scikit-image mirror or extend the layer, or count fewer cells; ours counts
+  the cells there are, `min_valid` of them at least. Derivatives of 3 × 3 cells leave the outer ring
+  a gap with gdaldem and xarray-spatial, as with us (gdaldem's `-compute_edges` fills it).
+- **Gaps.** gdaldem makes a gap of every cell with one among its 3 × 3, which are the cells that are
+  gaps with us. xarray-spatial looks at the neighbours that a formula takes, so that a slope comes
+  out inside a gap of one cell. SciPy's `uniform_filter` carries a NaN to the end of its row, and of
+  those columns; scikit-image's rank filters take whole numbers only.
+- **Flats.** No aspect: a gap with us and gdaldem, −1 with xarray-spatial. Curvatures, eastness and
+  northness are 0.
+- **Ruggedness** is Riley's root of summed squares; gdaldem's default is Wilson's mean of absolute
+  differences.
+- **Hillshade** runs from 0 to 1; gdaldem's is a byte from 1 to 255.
+- **Curvature.** xarray-spatial has a hundred times the total one, on square cells.
+- **Percentiles** lie between two values by line, as with NumPy; scikit-image's are one of them.
+- **Entropy** is in nats; scikit-image's in bits."""
 
 
 def with_harmonica(z: xr.DataArray) -> Iterator[Row]:
@@ -163,7 +249,7 @@ def with_harmonica(z: xr.DataArray) -> Iterator[Row]:
 
 PEERS = {
     "SciPy": (find_spec("scipy"), with_scipy),
-    "skimage": (find_spec("skimage"), with_skimage),
+    "scikit-image": (find_spec("skimage"), with_skimage),
     "xarray-spatial": (find_spec("xrspatial"), with_xrspatial),
     "harmonica": (find_spec("harmonica"), with_harmonica),
     "gdaldem": (shutil.which("gdaldem"), with_gdaldem),
@@ -198,6 +284,7 @@ def main() -> None:
             told = f"{spread:.3g}" if spread else "an angle"
             size = f"{apart.max():.2g} | {np.sqrt((apart**2).mean()):.2g}"
             lines.append(f"| {name} | {other} | {size} | {told} | {why} |")
+    lines += ["", OTHERWISE]
     lines += ["", f"Left out, not installed: {', '.join(absent) or 'none'}.", ""]
     target = HERE.parent / "docs" / "agreement.md"
     target.write_text("\n".join(lines), encoding="utf-8")

@@ -14,6 +14,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from prospect.grid import Grid
 from prospect.model import Model
 from prospect.project import Project, load_project
+from prospect.raster import align, read_info, read_native
 from prospect.stack import open_stack
 from prospect.synthetic import Region, make_region, write_region
 from prospect.training import train
@@ -94,6 +95,25 @@ def plane(grid):
     """A plane over a grid, in its cell centres, float32."""
     x, y = np.meshgrid(grid.x - 500_000, grid.y - 4_396_000)
     return (0.01 * x + 0.03 * y).astype(np.float32)
+
+
+def read(path, categorical=False, **options):
+    """All cells of a file, on its own grid."""
+    info = read_info(path, **options)
+    return read_native(info, info.grid.window, categorical=categorical)
+
+
+def onto(path, grid, window=None, categorical=False, **options):
+    """How a file is brought to a grid, and its cells there."""
+    alignment = align(read_info(path), grid, categorical=categorical, **options)
+    return alignment, alignment.read(window or grid.window)
+
+
+def moved(grid, dx=0.0, dy=0.0, size=1.0, shape=None, crs=None):
+    """A grid with its corner metres to the east and south, its cells so many times as large."""
+    t = grid.transform
+    place = Affine(t.a * size, 0, t.c + dx, 0, t.e * size, t.f - dy)
+    return Grid(crs or grid.crs, place, shape or grid.shape)
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,17 @@ def test_every_command_has_help_with_an_example(command):
     assert f"Example: prospect {command}" in text
 
 
+@pytest.mark.parametrize(("count", "says"), [(1, "1 layer is in"), (2, "2 layers are in")])
+def test_init_counts_as_people_do(write_tif, ramp, tmp_path, count, says):
+    for number in range(count):
+        write_tif(f"maps/layer_{number}.tif", ramp)
+        (tmp_path / "maps" / f"faults_{number}.geojson").write_text("{}")
+    said = run("init", tmp_path / "maps", "-o", tmp_path / "project", "-q")
+    assert f"\n{says} {tmp_path}" in said
+    files = "vector file (" if count == 1 else "vector files ("
+    assert f"\n{count} {files}faults_0.geojson" in said
+
+
 def test_the_whole_way(region_folder, world, tmp_path):
     project = tmp_path / "мой проект"
     rasters = tmp_path / "карты 1"

@@ -1,11 +1,17 @@
-"""Derivatives of a surface from 3 × 3 cells: all that are wanted in one pass."""
+"""Derivatives of a surface from 3 × 3 cells: all that are wanted in one pass.
+
+Every output is a loop of its own along a row, which vectorises; divisions and roots are shared
+or few, and the polynomials fuse their products and sums.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
@@ -17,7 +23,11 @@ SLOPE, ASPECT, EAST, NORTH, PROFILE, PLAN, TOTAL, RUGGED, POSITION, ROUGH, SHADE
 NORMAL_X, NORMAL_Y, NORMAL_Z = range(11, 14)
 """Where ``places`` says in which plane of ``out`` an output goes, or -1."""
 
-DEGREES = np.float32(180 / math.pi)
+STRIP = 2048
+"""Columns that are done together, so that what lies between stays in a near cache."""
+
+SPARE = 80
+"""Cells between rows of scratch: whole pages apart, writes to one would hold up reads of all."""
 
 
 @kernel
@@ -32,64 +42,66 @@ def surface(
 ) -> None:
     """Fill the wanted planes; a cell with a gap among its 3 × 3 is one."""
     height, width = out.shape[1], out.shape[2]
-    gap, column = np.empty(width, np.float32), np.empty(width + 2, np.float32)
-    p, q = np.empty(width, np.float32), np.empty(width, np.float32)
-    g, h = np.empty(width, np.float32), np.empty(width, np.float32)
-    d, e = np.empty(width, np.float32), np.empty(width, np.float32)
-    f, norm = np.empty(width, np.float32), np.empty(width, np.float32)
-    bent = places[PROFILE] >= 0 or places[PLAN] >= 0 or places[TOTAL] >= 0
+    scratch = np.empty((7, min(STRIP, width) + SPARE), np.float32)
+    curved = places[PROFILE] >= 0 or places[PLAN] >= 0
     length = places[SHADE] >= 0 or max(places[NORMAL_X], places[NORMAL_Y], places[NORMAL_Z]) >= 0
+    leaning = length or max(places[SLOPE], places[ASPECT], places[EAST], places[NORTH]) >= 0
     for y in range(height):
-        above, here, below = block[y], block[y + 1], block[y + 2]
-        gaps_of(above, here, below, column, gap)
-        gradient(above, here, below, dy, dx, horn, p, q)
-        if places[SLOPE] >= 0:
-            slope_of(p, q, gap, out[places[SLOPE], y])
-        if places[ASPECT] >= 0:
-            aspect_of(p, q, gap, out[places[ASPECT], y])
-        if places[EAST] >= 0:
-            part_of(p, q, gap, out[places[EAST], y])
-        if places[NORTH] >= 0:
-            part_of(q, p, gap, out[places[NORTH], y])
-        if bent:
-            gradient(above, here, below, dy, dx, False, g, h)
-            curve(above, here, below, dy, dx, d, e, f)
-        if places[PROFILE] >= 0:
-            bend(d, e, f, g, h, np.float32(1.0), gap, out[places[PROFILE], y])
-        if places[PLAN] >= 0:
-            bend(d, e, f, h, g, np.float32(-1.0), gap, out[places[PLAN], y])
-        if places[TOTAL] >= 0:
-            line = out[places[TOTAL], y]
-            for j in range(width):
-                line[j] = np.float32(-2.0) * (d[j] + e[j]) + gap[j]
-        if places[RUGGED] >= 0:
-            ruggedness(above, here, below, gap, out[places[RUGGED], y])
-        if places[POSITION] >= 0:
-            position(above, here, below, gap, out[places[POSITION], y])
-        if places[ROUGH] >= 0:
-            roughness(above, here, below, gap, out[places[ROUGH], y])
-        if length:
-            one = np.float32(1.0)
-            for j in range(width):
-                norm[j] = one / math.sqrt(one + (p[j] * p[j] + q[j] * q[j]))
-        if places[SHADE] >= 0:
-            east, north, up = np.float32(sun[0]), np.float32(sun[1]), np.float32(sun[2])
-            line = out[places[SHADE], y]
-            for j in range(width):
-                light = (up - (p[j] * east + q[j] * north)) * norm[j]
-                line[j] = (light if light > np.float32(0.0) else np.float32(0.0)) + gap[j]
-        if places[NORMAL_X] >= 0:
-            line = out[places[NORMAL_X], y]
-            for j in range(width):
-                line[j] = p[j] * norm[j] + gap[j]
-        if places[NORMAL_Y] >= 0:
-            line = out[places[NORMAL_Y], y]
-            for j in range(width):
-                line[j] = q[j] * norm[j] + gap[j]
-        if places[NORMAL_Z] >= 0:
-            line = out[places[NORMAL_Z], y]
-            for j in range(width):
-                line[j] = norm[j] + gap[j]
+        for x in range(0, width, STRIP):
+            end = min(x + STRIP, width)
+            n = end - x
+            gap, p, q = scratch[0, :n], scratch[1, :n], scratch[2, :n]
+            norm, bent = scratch[3, :n], scratch[4, :n]
+            low, high = scratch[5, : n + 2], scratch[6, : n + 2]
+            above, here = block[y, x : end + 2], block[y + 1, x : end + 2]
+            below = block[y + 2, x : end + 2]
+            gaps_of(above, here, below, low, gap)
+            if leaning and horn:
+                gradient_of_eight(above, here, below, dy, dx, p, q)
+            elif leaning:
+                gradient_of_four(above, here, below, dy, dx, p, q)
+            if places[SLOPE] >= 0:
+                slope_of(p, q, gap, out[places[SLOPE], y, x:end])
+            if places[ASPECT] >= 0:
+                aspect_of(p, q, gap, out[places[ASPECT], y, x:end])
+            if places[EAST] >= 0:
+                part_of(p, q, gap, out[places[EAST], y, x:end])
+            if places[NORTH] >= 0:
+                part_of(q, p, gap, out[places[NORTH], y, x:end])
+            if curved:
+                profile(above, here, below, dy, dx, bent)
+            if places[PROFILE] >= 0:
+                line = out[places[PROFILE], y, x:end]
+                for j in range(n):
+                    line[j] = bent[j] + gap[j]
+            if places[PLAN] >= 0:
+                plan(above, here, below, dy, dx, bent, gap, out[places[PLAN], y, x:end])
+            if places[TOTAL] >= 0:
+                total(above, here, below, dy, dx, gap, out[places[TOTAL], y, x:end])
+            if places[RUGGED] >= 0:
+                ruggedness(above, here, below, gap, out[places[RUGGED], y, x:end])
+            if places[POSITION] >= 0:
+                position(above, here, below, low, gap, out[places[POSITION], y, x:end])
+            if places[ROUGH] >= 0:
+                roughness(above, here, below, low, high, gap, out[places[ROUGH], y, x:end])
+            if length:
+                one = np.float32(1.0)
+                for j in range(n):
+                    norm[j] = one / math.sqrt(one + (p[j] * p[j] + q[j] * q[j]))
+            if places[SHADE] >= 0:
+                shade(p, q, norm, sun, gap, out[places[SHADE], y, x:end])
+            if places[NORMAL_X] >= 0:
+                line = out[places[NORMAL_X], y, x:end]
+                for j in range(n):
+                    line[j] = p[j] * norm[j] + gap[j]
+            if places[NORMAL_Y] >= 0:
+                line = out[places[NORMAL_Y], y, x:end]
+                for j in range(n):
+                    line[j] = q[j] * norm[j] + gap[j]
+            if places[NORMAL_Z] >= 0:
+                line = out[places[NORMAL_Z], y, x:end]
+                for j in range(n):
+                    line[j] = norm[j] + gap[j]
 
 
 @kernel
@@ -105,6 +117,14 @@ def gradient_magnitude(block: Floats, dy: float, dx: float, out: Floats) -> None
             line[x] = math.sqrt(p * p + q * q) + here[x] * zero
 
 
+def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a · b + c, rounded once: the same bits wherever in a vector a cell falls."""
+    return a(a, b, c), lambda _, builder, __, values: builder.fma(*values)
+
+
+fused = cast(Callable[[Any, Any, Any], Any], intrinsic(multiply_add))
+
+
 @kernel
 def gaps_of(above: Floats, here: Floats, below: Floats, column: Floats, gap: Floats) -> None:
     """What makes a gap when added: 0 where all nine cells hold a value, else NaN."""
@@ -117,49 +137,49 @@ def gaps_of(above: Floats, here: Floats, below: Floats, column: Floats, gap: Flo
 
 
 @kernel
-def gradient(
-    above: Floats,
-    here: Floats,
-    below: Floats,
-    dy: float,
-    dx: float,
-    horn: bool,
-    p: Floats,
-    q: Floats,
+def gradient_of_eight(
+    above: Floats, here: Floats, below: Floats, dy: float, dx: float, p: Floats, q: Floats
 ) -> None:
-    """Rise to the east and to the north; neighbours are subtracted before anything is added."""
+    """Rise to the east and to the north by Horn; in float64 to the end, for the sake of flats."""
     n = p.shape[0]
-    a, b, c = above[:n], above[1 : n + 1], above[2:]
-    i, m = here[:n], here[2:]
-    s, t, u = below[:n], below[1 : n + 1], below[2:]
-    if horn:
-        east, north = 1 / (8 * dx), 1 / (8 * dy)
-        for j in range(n):
-            top, low = np.float64(c[j]) - a[j], np.float64(u[j]) - s[j]
-            p[j] = (2.0 * (np.float64(m[j]) - i[j]) + (top + low)) * east
-        for j in range(n):
-            left, right = np.float64(a[j]) - s[j], np.float64(c[j]) - u[j]
-            q[j] = (2.0 * (np.float64(b[j]) - t[j]) + (left + right)) * north
-    else:
-        east, north = 1 / (2 * dx), 1 / (2 * dy)
-        for j in range(n):
-            p[j] = (m[j] - i[j]) * np.float32(east)
-        for j in range(n):
-            q[j] = (b[j] - t[j]) * np.float32(north)
+    a, b, c = above[:n], above[1 : n + 1], above[2 : n + 2]
+    i, m = here[:n], here[2 : n + 2]
+    s, t, u = below[:n], below[1 : n + 1], below[2 : n + 2]
+    east, north = 1 / (8 * dx), 1 / (8 * dy)
+    for j in range(n):
+        # Both at once, for they share the diagonals and their widening.
+        rising = np.float64(c[j]) - np.float64(s[j])
+        falling = np.float64(u[j]) - np.float64(a[j])
+        along = np.float64(m[j]) - np.float64(i[j])
+        across = np.float64(b[j]) - np.float64(t[j])
+        p[j] = fused(2.0, along, rising + falling) * east
+        q[j] = fused(2.0, across, rising - falling) * north
+
+
+@kernel
+def gradient_of_four(
+    above: Floats, here: Floats, below: Floats, dy: float, dx: float, p: Floats, q: Floats
+) -> None:
+    """Rise to the east and to the north between the neighbours."""
+    n = p.shape[0]
+    north, west, east, south = above[1 : n + 1], here[:n], here[2 : n + 2], below[1 : n + 1]
+    along, across = np.float32(1 / (2 * dx)), np.float32(1 / (2 * dy))
+    for j in range(n):
+        p[j] = (east[j] - west[j]) * along
+    for j in range(n):
+        q[j] = (north[j] - south[j]) * across
 
 
 @kernel
 def arctan(x: Any) -> Any:
-    """Of 0 to 1, to 2e-8 (Abramowitz and Stegun 4.4.49); libm's does not vectorise."""
+    """Degrees, of 0 to 1, to 4e-5°: minimax, by Remez; libm's does not vectorise."""
     z = x * x
-    s = np.float32(0.0028662257) * z - np.float32(0.0161657367)
-    s = s * z + np.float32(0.0429096138)
-    s = s * z - np.float32(0.0752896400)
-    s = s * z + np.float32(0.1065626393)
-    s = s * z - np.float32(0.1420889944)
-    s = s * z + np.float32(0.1999355085)
-    s = s * z - np.float32(0.3333314528)
-    return x + x * (s * z)
+    s = fused(z, np.float32(0.4505385756), np.float32(-2.1206896305))
+    s = fused(s, z, np.float32(4.8054661751))
+    s = fused(s, z, np.float32(-7.7275919914))
+    s = fused(s, z, np.float32(11.3912506104))
+    s = fused(s, z, np.float32(-19.0946865082))
+    return x * fused(s, z, np.float32(57.2957420349))
 
 
 @kernel
@@ -167,9 +187,9 @@ def slope_of(p: Floats, q: Floats, gap: Floats, line: Floats) -> None:
     """Steepest slope in degrees."""
     one, right = np.float32(1.0), np.float32(90.0)
     for j in range(line.shape[0]):
-        rise = math.sqrt(p[j] * p[j] + q[j] * q[j])
+        rise = math.sqrt(fused(p[j], p[j], q[j] * q[j]))
         steep = rise > one
-        angle = arctan(one / rise if steep else rise) * DEGREES
+        angle = arctan(one / rise if steep else rise)
         line[j] = (right - angle if steep else angle) + gap[j]
 
 
@@ -180,7 +200,7 @@ def aspect_of(p: Floats, q: Floats, gap: Floats, line: Floats) -> None:
     for j in range(line.shape[0]):
         east, north = abs(p[j]), abs(q[j])
         more, less = (east, north) if east > north else (north, east)
-        angle = arctan(less / more) * DEGREES
+        angle = arctan(less / more)
         angle = np.float32(90.0) - angle if east > north else angle
         angle = np.float32(180.0) - angle if q[j] > zero else angle
         angle = np.float32(360.0) - angle if p[j] > zero else angle
@@ -199,93 +219,124 @@ def part_of(p: Floats, q: Floats, gap: Floats, line: Floats) -> None:
 
 
 @kernel
-def curve(
+def profile(above: Floats, here: Floats, below: Floats, dy: float, dx: float, bent: Floats) -> None:
+    """Curvature along the gradient, of Zevenbergen and Thorne; 0 where it is flat."""
+    n = bent.shape[0]
+    a, b, c = above[:n], above[1 : n + 1], above[2 : n + 2]
+    i, k, m = here[:n], here[1 : n + 1], here[2 : n + 2]
+    s, t, u = below[:n], below[1 : n + 1], below[2 : n + 2]
+    east, north, zero = np.float32(1 / dx), np.float32(1 / dy), np.float32(0.0)
+    along, across = np.float32(-1 / (dx * dx)), np.float32(-1 / (dy * dy))
+    mixed = np.float32(-1 / (2 * dx * dy))
+    for j in range(n):
+        g, h = (m[j] - i[j]) * east, (b[j] - t[j]) * north
+        d, e = ((i[j] - k[j]) + (m[j] - k[j])) * along, ((b[j] - k[j]) + (t[j] - k[j])) * across
+        f = ((c[j] - a[j]) - (u[j] - s[j])) * mixed
+        gg, hh = g * g, h * h
+        steep = gg + hh
+        turn = fused(d, gg, fused(e, hh, f * (g * h))) / steep
+        bent[j] = turn if steep > zero else zero
+
+
+@kernel
+def plan(
     above: Floats,
     here: Floats,
     below: Floats,
     dy: float,
     dx: float,
-    d: Floats,
-    e: Floats,
-    f: Floats,
-) -> None:
-    """Second-order terms of Zevenbergen and Thorne: along x, along y, and mixed."""
-    n = d.shape[0]
-    a, b, c = above[:n], above[1 : n + 1], above[2:]
-    i, k, m = here[:n], here[1 : n + 1], here[2:]
-    s, t, u = below[:n], below[1 : n + 1], below[2:]
-    along, across = np.float32(1 / (2 * dx * dx)), np.float32(1 / (2 * dy * dy))
-    mixed = np.float32(1 / (4 * dx * dy))
-    for j in range(n):
-        d[j] = ((i[j] - k[j]) + (m[j] - k[j])) * along
-    for j in range(n):
-        e[j] = ((b[j] - k[j]) + (t[j] - k[j])) * across
-    for j in range(n):
-        f[j] = ((c[j] - a[j]) - (u[j] - s[j])) * mixed
-
-
-@kernel
-def bend(
-    d: Floats,
-    e: Floats,
-    f: Floats,
-    g: Floats,
-    h: Floats,
-    sign: np.float32,
+    bent: Floats,
     gap: Floats,
     line: Floats,
 ) -> None:
-    """Curvature along the gradient (g, h); across it with the two exchanged and sign -1."""
+    """Curvature across the gradient: what profile curvature leaves of the total; 0 on flats."""
+    n = bent.shape[0]
+    b, t = above[1 : n + 1], below[1 : n + 1]
+    i, k, m = here[:n], here[1 : n + 1], here[2 : n + 2]
+    along, across = np.float32(-1 / (dx * dx)), np.float32(-1 / (dy * dy))
     zero = np.float32(0.0)
-    for j in range(line.shape[0]):
-        steep = g[j] * g[j] + h[j] * h[j]
-        first = d[j] * (g[j] * g[j]) + e[j] * (h[j] * h[j])
-        bent = np.float32(-2.0) * (first + sign * f[j] * (g[j] * h[j])) / steep
-        line[j] = (bent if steep > zero else zero) + gap[j]
+    for j in range(n):
+        d, e = (i[j] - k[j]) + (m[j] - k[j]), (b[j] - k[j]) + (t[j] - k[j])
+        rest = fused(d, along, e * across) - bent[j]
+        line[j] = (zero if m[j] == i[j] and b[j] == t[j] else rest) + gap[j]
+
+
+@kernel
+def total(
+    above: Floats, here: Floats, below: Floats, dy: float, dx: float, gap: Floats, line: Floats
+) -> None:
+    """Curvature along x and along y together."""
+    n = gap.shape[0]
+    b, t = above[1 : n + 1], below[1 : n + 1]
+    i, k, m = here[:n], here[1 : n + 1], here[2 : n + 2]
+    along, across = np.float32(-1 / (dx * dx)), np.float32(-1 / (dy * dy))
+    for j in range(n):
+        d, e = (i[j] - k[j]) + (m[j] - k[j]), (b[j] - k[j]) + (t[j] - k[j])
+        line[j] = fused(d, along, e * across) + gap[j]
 
 
 @kernel
 def ruggedness(above: Floats, here: Floats, below: Floats, gap: Floats, line: Floats) -> None:
     """Root of the summed squares of the differences to the eight neighbours."""
     n = gap.shape[0]
-    a, b, c = above[:n], above[1 : n + 1], above[2:]
-    i, k, m = here[:n], here[1 : n + 1], here[2:]
-    s, t, u = below[:n], below[1 : n + 1], below[2:]
+    a, b, c = above[:n], above[1 : n + 1], above[2 : n + 2]
+    i, k, m = here[:n], here[1 : n + 1], here[2 : n + 2]
+    s, t, u = below[:n], below[1 : n + 1], below[2 : n + 2]
     for j in range(n):
         o = k[j]
         a0, b0, c0, i0 = a[j] - o, b[j] - o, c[j] - o, i[j] - o
         m0, s0, t0, u0 = m[j] - o, s[j] - o, t[j] - o, u[j] - o
-        high = (a0 * a0 + b0 * b0) + (c0 * c0 + i0 * i0)
-        low = (m0 * m0 + s0 * s0) + (t0 * t0 + u0 * u0)
+        high = fused(a0, a0, fused(b0, b0, fused(c0, c0, i0 * i0)))
+        low = fused(m0, m0, fused(s0, s0, fused(t0, t0, u0 * u0)))
         line[j] = math.sqrt(high + low) + gap[j]
 
 
 @kernel
-def position(above: Floats, here: Floats, below: Floats, gap: Floats, line: Floats) -> None:
-    """Height above the mean of the eight neighbours."""
+def position(
+    above: Floats, here: Floats, below: Floats, column: Floats, gap: Floats, line: Floats
+) -> None:
+    """Height above the mean of the eight neighbours, from differences within columns first."""
     n = gap.shape[0]
-    a, b, c = above[:n], above[1 : n + 1], above[2:]
-    i, k, m = here[:n], here[1 : n + 1], here[2:]
-    s, t, u = below[:n], below[1 : n + 1], below[2:]
+    for j in range(n + 2):
+        column[j] = (here[j] - above[j]) + (here[j] - below[j])
+    left, middle, right = column[:n], column[1 : n + 1], column[2 : n + 2]
+    i, k, m = here[:n], here[1 : n + 1], here[2 : n + 2]
     for j in range(n):
-        o = k[j]
-        high = ((o - a[j]) + (o - b[j])) + ((o - c[j]) + (o - i[j]))
-        low = ((o - m[j]) + (o - s[j])) + ((o - t[j]) + (o - u[j]))
-        line[j] = (high + low) * np.float32(0.125) + gap[j]
+        beside = (k[j] - i[j]) + (k[j] - m[j])
+        around = (left[j] + right[j]) + middle[j]
+        line[j] = fused(np.float32(3.0), beside, around) * np.float32(0.125) + gap[j]
 
 
 @kernel
-def roughness(above: Floats, here: Floats, below: Floats, gap: Floats, line: Floats) -> None:
+def roughness(
+    above: Floats,
+    here: Floats,
+    below: Floats,
+    low: Floats,
+    high: Floats,
+    gap: Floats,
+    line: Floats,
+) -> None:
     """Highest less lowest of the nine cells."""
     n = gap.shape[0]
-    a, b, c = above[:n], above[1 : n + 1], above[2:]
-    i, k, m = here[:n], here[1 : n + 1], here[2:]
-    s, t, u = below[:n], below[1 : n + 1], below[2:]
+    for j in range(n + 2):
+        low[j] = least(least(above[j], here[j]), below[j])
+    for j in range(n + 2):
+        high[j] = most(most(above[j], here[j]), below[j])
+    a, b, c = low[:n], low[1 : n + 1], low[2 : n + 2]
+    s, t, u = high[:n], high[1 : n + 1], high[2 : n + 2]
     for j in range(n):
-        low = least(least(least(a[j], b[j]), least(c[j], i[j])), least(least(k[j], m[j]), s[j]))
-        high = most(most(most(a[j], b[j]), most(c[j], i[j])), most(most(k[j], m[j]), s[j]))
-        low, high = least(low, least(t[j], u[j])), most(high, most(t[j], u[j]))
-        line[j] = high - low + gap[j]
+        line[j] = most(most(s[j], t[j]), u[j]) - least(least(a[j], b[j]), c[j]) + gap[j]
+
+
+@kernel
+def shade(p: Floats, q: Floats, norm: Floats, sun: Doubles, gap: Floats, line: Floats) -> None:
+    """Light on the ground; 0 in its own shade."""
+    east, north, up = np.float32(sun[0]), np.float32(sun[1]), np.float32(sun[2])
+    dark = np.float32(0.0)
+    for j in range(line.shape[0]):
+        light = (up - (p[j] * east + q[j] * north)) * norm[j]
+        line[j] = (light if light > dark else dark) + gap[j]
 
 
 @kernel

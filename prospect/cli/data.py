@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from prospect.cli.options import (
+    be,
+    counted,
     progress_of,
     source_of,
     takes_drivers,
@@ -67,9 +69,11 @@ def init(folder: Path, output: Path | None, quiet: bool) -> None:
     tell_list("Doubtful:", doubts(reports))
     tell_list("Vectors and tables:", list(beside.notes))
     tell_list("Cannot be used:", refused)
-    layers = f"{len(reports)} layer" + ("s" if len(reports) != 1 else "")
+    layers = counted(len(reports), "layer")
+    vectors = counted(len(project.vectors), "vector layer")
+    many = len(reports) + len(project.vectors)
     click.echo(
-        f"\n{layers} and {len(project.vectors)} vectors stand in {path}. Correct it, then: "
+        f"\n{layers} and {vectors} {be(many)} in {path}. Correct it, then: "
         f"prospect inspect {path.parent}"
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from prospect.cli.options import source_of, takes_drivers, tell_first_run
+from prospect.cli.options import counted, source_of, takes_drivers, tell_first_run
 
 
 @click.group(epilog="Example: prospect features show focal_mean")
@@ -78,7 +78,8 @@ def plan(sources: tuple[Path, ...], commodity: str, drivers: tuple[str, ...]) ->
     count = len(builder.feature_names)
     rows, cols = builder.halo
     click.echo(
-        f"\n{count} features of {len(builder.layers_)} layers in {len(costs)} calls: "
+        f"\n{counted(count, 'feature')} of {counted(len(builder.layers_), 'layer')} "
+        f"in {counted(len(costs), 'call')}: "
         f"{total * 1e9:.0f} ns a cell, {count / total / 1e6:.0f} million cells × features a "
         f"second and thread; halo {rows} × {cols}."
     )

@@ -114,3 +114,13 @@ def tell_list(title: str, lines: list[str]) -> None:
         click.echo(f"\n{title}")
         for line in lines:
             click.echo(f"  - {line}")
+
+
+def counted(number: int, noun: str) -> str:
+    """1 layer, 2 layers."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def be(number: int) -> str:
+    """Is or are."""
+    return "is" if number == 1 else "are"
