@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prospect._kernels import rank, set_rank
 from prospect.errors import RecipeError
 from prospect.features.focal import (
     focal_max,
@@ -79,6 +80,37 @@ def test_a_circle_holds_the_cells_within_its_radius(operation, measure, more):
             )
             want = naive.focal(layer, rows, cols, measure, 0.3, inside)
             np.testing.assert_allclose(got, want, rtol=2e-6, atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    reach=st.tuples(st.integers(1, 9), st.integers(1, 20)),
+    share=st.sampled_from([0.0, 0.25, 0.5, 0.83, 1.0]),
+    gaps=st.sampled_from([0.0, 0.02, 0.7, 1.0]),
+    digits=st.sampled_from([0, 1, 7]),
+    turned=st.booleans(),
+)
+def test_all_ways_to_a_quantile_lead_to_one_value(shape, reach, share, gaps, digits, turned):
+    rows, cols = reach[::-1] if turned else reach
+    layer = np.round(naive.field(shape, gaps, seed=shape[0]), digits)
+    block = np.pad(layer, ((rows, rows), (cols, cols)), constant_values=np.nan)
+    a, b, c = (np.empty(shape, np.float32) for _ in range(3))
+    across, down = np.full(2 * rows + 1, cols), np.full(2 * cols + 1, rows)
+    rank.window_rank(block, across, down, share, 3, 32, a)
+    rank.box_rank(block, rows, cols, share, 3, 32, b)
+    np.testing.assert_array_equal(a, b)
+    tile = set_rank.tile_of(rows, cols)
+    assert all(tile)
+    for high, wide in (tile, (7, 5)):
+        set_rank.set_rank(block, rows, cols, share, 3, high, wide, c)
+        np.testing.assert_array_equal(a, c)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (19, 19), (1, 60), (30, 5), (50, 50), (3, 600)])
+def test_tiles_of_a_quantile_hold_no_more_cells_than_there_are_parts(rows, cols):
+    high, wide = set_rank.tile_of(rows, cols)
+    assert (high + 2 * rows) * (wide + 2 * cols) <= set_rank.CELLS or high == wide == 0
 
 
 @pytest.mark.parametrize("shape", ["square", "circle"])
