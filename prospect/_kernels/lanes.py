@@ -1,4 +1,4 @@
-"""Vectors of the processor where loops do not become any: 64 counts, or 16 words, at once."""
+"""Vectors of the processor where loops do not become any: 64 counts, or 16 numbers, at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from numba.extending import intrinsic
 tools = cast(Any, cgutils)
 
 LANES, WORDS = 64, 16
-"""Counts of 16 bits in a row of counts, and words of 64 bits that are united at once."""
+"""Counts of 16 bits in a row of counts; words of 64 bits, or float32, that are taken at once."""
 
 COUNTS = ir.VectorType(ir.IntType(16), LANES)
 SETS = ir.VectorType(ir.IntType(64), WORDS)
+NUMBERS = ir.VectorType(ir.FloatType(), WORDS)
 
 
 def _at(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Any) -> Any:
@@ -70,6 +71,32 @@ def _union(typing: Any, sets: Any, start: Any, keep: Any, part: Any) -> Any:
     return types.uint64(sets, types.intp, keep, types.intp), build
 
 
+def _run(typing: Any, values: Any, i: Any, length: Any, before: Any, sums: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kinds, places = signature.args, ir.VectorType(ir.IntType(32), WORDS)
+        values, i, length, before, sums = given
+        there = _at(context, builder, kinds[0], values, builder.add(i, length), NUMBERS)
+        here = _at(context, builder, kinds[0], values, i, NUMBERS)
+        run = builder.fsub(builder.load(there, align=4), builder.load(here, align=4))
+        none, first = ir.Constant(NUMBERS, [0.0] * WORDS), ir.Constant(ir.IntType(32), 0)
+        far = 1
+        while far < WORDS:
+            # Every number is added to the one ``far`` on, until all before each are in it.
+            behind = ir.Constant(places, [k - far if k >= far else WORDS for k in range(WORDS)])
+            run = builder.fadd(run, builder.shuffle_vector(run, none, behind))
+            far *= 2
+        last = builder.extract_element(run, ir.Constant(ir.IntType(32), WORDS - 1))
+        start = builder.insert_element(none, before, first)
+        every = builder.shuffle_vector(start, none, ir.Constant(places, [0] * WORDS))
+        after = builder.add(i, context.get_constant(types.intp, 1))
+        into = _at(context, builder, kinds[4], sums, after, NUMBERS)
+        builder.store(builder.fadd(run, every), into, align=4)
+        # Not taken from what was stored: the next ones wait for one addition only.
+        return builder.fadd(last, before)
+
+    return types.float32(values, types.intp, types.intp, types.float32, sums), build
+
+
 move_counts = cast(Callable[[Any, int, Any, int, Any, int], None], intrinsic(_move))
 """``into[i] += come[j] - gone[k]``: rows of 64 counts of 16 bits."""
 
@@ -78,3 +105,10 @@ count_up_to = cast(Callable[[Any, int, int], int], intrinsic(_count))
 
 union_of = cast(Callable[[Any, int, Any, int], Any], intrinsic(_union))
 """Bits of the 16 words from ``sets[start]`` on, of which ``keep[part:]`` masks each."""
+
+run_on = cast(Callable[[Any, int, int, Any, Any], Any], intrinsic(_run))
+"""
+The next 16 running sums of ``length`` values, ``sums[i + 1]`` and on; answers the last.
+
+``before`` is ``sums[i]``, and ``values[i]`` leaves first: float32, whole numbers.
+"""
