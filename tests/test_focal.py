@@ -171,6 +171,37 @@ def test_gaussian_weighs_by_distance(cell, gaps):
         np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
+def test_a_huge_offset_costs_a_gaussian_nothing():
+    layer = naive.field((40, 30), 0.05, offset=2**20)
+    got = naive.apply(gaussian, layer, SQUARE, 16, sigma=30.0)
+    without = naive.apply(gaussian, layer - np.float32(2**20), SQUARE, 16, sigma=30.0)
+    # Half a step of float32 at 2^20 is 1/16.
+    np.testing.assert_allclose(got - 2**20, without, atol=0.0626)
+    band = {"fine": 10.0, "coarse": 30.0}
+    got = naive.apply(difference_of_gaussians, layer, SQUARE, 16, **band)
+    without = naive.apply(difference_of_gaussians, layer - np.float32(2**20), SQUARE, 16, **band)
+    np.testing.assert_allclose(got, without, atol=0.1251)
+
+
+def test_a_gaussian_of_small_values_beside_large_ones_is_as_good():
+    layer = np.exp(3 * naive.field((40, 40), 0.05)).astype(np.float32)
+    got = naive.apply(gaussian, layer, SQUARE, 16, sigma=10.0)
+    weights = np.exp(-0.5 * np.arange(-4, 5) ** 2.0)
+    bell = np.outer(weights, weights).ravel()
+    seen = naive.windows(layer, 4, 4)
+    want = np.nansum(seen * bell, axis=-1) / np.where(np.isfinite(seen), bell, 0).sum(axis=-1)
+    known = np.isfinite(got)
+    np.testing.assert_allclose(got[known], want[known], rtol=1e-6)
+
+
+def test_a_gaussian_of_a_constant_is_it():
+    for value in (0.1, -3.3e7, 1e-20):
+        layer = np.full((20, 20), value, np.float32)
+        layer[3:9, 5] = np.nan
+        got = naive.apply(gaussian, layer, SQUARE, 8, sigma=30.0, min_valid=0.0)
+        np.testing.assert_array_equal(got, layer)
+
+
 def test_difference_of_gaussians_is_one():
     layer = naive.field((20, 20), 0.02)
     got = naive.apply(difference_of_gaussians, layer, SQUARE, fine=10.0, coarse=30.0)
