@@ -2,8 +2,8 @@
 
 ``PROSPECT_BENCH_SIZE`` sets the side of the layer (cells), 2 % of which are gaps. Ours runs on
 two threads over stripes of lattice rows; peers use the threads they have. Slow peers are timed
-on a corner. OpenCV's box filter runs twice, for values and for counts; its median, SciPy's and
-OpenCV's extrema know no gaps.
+on a corner, a smaller one for long windows, and compared by the time of a cell. OpenCV's box
+filter runs twice, for values and for counts; SciPy's median and OpenCV's extrema know no gaps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ SIZE = int(os.environ.get("PROSPECT_BENCH_SIZE", "1024"))
 THREADS = 2
 SIDES = (3, 11, 31, 101)
 CELL = Cell(1.0, 1.0)
-SLOW = 320
+SLOW, SLOWEST, WIDE = 320, 128, 1024
+"""Sides of the corner for slow peers, the same for windows beyond 31 cells, and of our medians."""
 
 
 def layer(side: int, gaps: float = 0.02) -> np.ndarray:
@@ -198,10 +199,25 @@ def cases() -> list[tuple[str, str]]:
     ]
 
 
+def engines_of(quantity: str, side: int) -> list[str]:
+    """Engines that are worth waiting for; a long window is long for those that visit its cells."""
+    return [
+        engine
+        for other, engine in cases()
+        if other == quantity
+        and (side <= 11 or engine != "xrspatial")
+        and (side <= 11 or engine != "scipy" or quantity == "median")
+    ]
+
+
 def prepare(quantity: str, engine: str, radius: int, size: int) -> tuple[Callable, int]:
     """What to call, warmed up, and how many cells it does."""
     _, make, slow = QUANTITIES[quantity][engine]
-    side = min(size, SLOW) if slow or (quantity == "median" and radius > 5) else size
+    side = size
+    if slow:
+        side = min(size, SLOW if radius <= 15 else SLOWEST)
+    elif quantity == "median" and radius > 5:
+        side = min(size, WIDE)
     run = make(layer(side), radius)
     run()
     return run, side * side
@@ -221,12 +237,7 @@ def table(size: int, sides: tuple[int, ...] = SIDES, wanted: str = "") -> None:
         if wanted not in quantity:
             continue
         for side in sides:
-            # A window of 101 is long for a peer that visits every cell of it.
-            engines = [
-                engine
-                for other, engine in cases()
-                if other == quantity and (side <= 11 or engine not in ("xrspatial", "scipy"))
-            ]
+            engines = engines_of(quantity, side)
             runs = {engine: prepare(quantity, engine, side // 2, size) for engine in engines}
             best = dict.fromkeys(engines, np.inf)
             for _ in range(3):

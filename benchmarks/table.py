@@ -40,14 +40,9 @@ Case = tuple[str, dict[str, Callable[[], tuple[Callable, int]]]]
 
 def cases(size: int, quick: bool) -> Iterator[Case]:
     """What is measured, and by engine what prepares it: a call, and how many cells it does."""
-    # A window of 101 is long for a peer that visits every cell of it.
     for quantity in bench_focal.QUANTITIES:
         for side in (11,) if quick else bench_focal.SIDES:
-            engines = [
-                engine
-                for other, engine in bench_focal.cases()
-                if other == quantity and (side <= 11 or engine not in ("xrspatial", "scipy"))
-            ]
+            engines = bench_focal.engines_of(quantity, side)
             if len(engines) > 1:
                 yield (
                     f"focal {quantity}, {side} cells",

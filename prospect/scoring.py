@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from prospect._version import __version__
 from prospect.errors import GridError, ModelError, OutputError
 from prospect.features.plan import tiles
+from prospect.features.running import own_workspace
 from prospect.grid import LATTICE, Grid, Window
 from prospect.ground import Area, read_area
 from prospect.learners import likelihood, single_threaded
@@ -203,7 +204,11 @@ def score_tile(job: Job, window: Window) -> NDArray[np.float32]:
         counts &= ~area_mask(job.exclude.on(grid), grid, window)
     if not counts.any():
         return out
-    features = job.model.builder.compute(job.stack, window, job.bindings)
+    # Memory never touched before is slow: a thread's block serves all its tiles.
+    space = own_workspace()
+    shape = (len(job.model.feature_names), window.height, window.width)
+    features = space.take(shape, np.dtype(np.float32))
+    job.model.builder.compute(job.stack, window, job.bindings, features)
     with threadpool_limits(1):
         for block in window.lattice_blocks():
             rows, cols = block.intersect(window).within(window)
@@ -214,6 +219,7 @@ def score_tile(job: Job, window: Window) -> NDArray[np.float32]:
                 scores = np.full(known.size, np.nan, np.float32)
                 scores[known] = likelihood(job.model.estimator, cells[known])
                 out[rows, cols][inside] = scores
+    space.give(features)
     return out
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prospect._kernels import rank, set_rank
 from prospect.errors import RecipeError
 from prospect.features.focal import (
     focal_max,
@@ -81,6 +82,37 @@ def test_a_circle_holds_the_cells_within_its_radius(operation, measure, more):
             np.testing.assert_allclose(got, want, rtol=2e-6, atol=1e-6)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    reach=st.tuples(st.integers(1, 9), st.integers(1, 20)),
+    share=st.sampled_from([0.0, 0.25, 0.5, 0.83, 1.0]),
+    gaps=st.sampled_from([0.0, 0.02, 0.7, 1.0]),
+    digits=st.sampled_from([0, 1, 7]),
+    turned=st.booleans(),
+)
+def test_all_ways_to_a_quantile_lead_to_one_value(shape, reach, share, gaps, digits, turned):
+    rows, cols = reach[::-1] if turned else reach
+    layer = np.round(naive.field(shape, gaps, seed=shape[0]), digits)
+    block = np.pad(layer, ((rows, rows), (cols, cols)), constant_values=np.nan)
+    a, b, c = (np.empty(shape, np.float32) for _ in range(3))
+    across, down = np.full(2 * rows + 1, cols), np.full(2 * cols + 1, rows)
+    rank.window_rank(block, across, down, share, 3, 32, a)
+    rank.box_rank(block, rows, cols, share, 3, 32, b)
+    np.testing.assert_array_equal(a, b)
+    tile = set_rank.tile_of(rows, cols)
+    assert all(tile)
+    for high, wide in (tile, (7, 5)):
+        set_rank.set_rank(block, rows, cols, share, 3, high, wide, c)
+        np.testing.assert_array_equal(a, c)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (19, 19), (1, 60), (30, 5), (50, 50), (3, 600)])
+def test_tiles_of_a_quantile_hold_no_more_cells_than_there_are_parts(rows, cols):
+    high, wide = set_rank.tile_of(rows, cols)
+    assert (high + 2 * rows) * (wide + 2 * cols) <= set_rank.CELLS or high == wide == 0
+
+
 @pytest.mark.parametrize("shape", ["square", "circle"])
 def test_local_z_measures_the_centre_in_local_deviations(shape):
     layer = naive.field((20, 20), 0.05, offset=300.0)
@@ -137,6 +169,37 @@ def test_gaussian_weighs_by_distance(cell, gaps):
         want = np.nansum(seen * bell, axis=-1) / np.maximum(weight.sum(axis=-1), 1e-300)
         want[~np.isfinite(layer) | (weight.sum(axis=-1) < 0.1 * bell.sum())] = np.nan
         np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_a_huge_offset_costs_a_gaussian_nothing():
+    layer = naive.field((40, 30), 0.05, offset=2**20)
+    got = naive.apply(gaussian, layer, SQUARE, 16, sigma=30.0)
+    without = naive.apply(gaussian, layer - np.float32(2**20), SQUARE, 16, sigma=30.0)
+    # Half a step of float32 at 2^20 is 1/16.
+    np.testing.assert_allclose(got - 2**20, without, atol=0.0626)
+    band = {"fine": 10.0, "coarse": 30.0}
+    got = naive.apply(difference_of_gaussians, layer, SQUARE, 16, **band)
+    without = naive.apply(difference_of_gaussians, layer - np.float32(2**20), SQUARE, 16, **band)
+    np.testing.assert_allclose(got, without, atol=0.1251)
+
+
+def test_a_gaussian_of_small_values_beside_large_ones_is_as_good():
+    layer = np.exp(3 * naive.field((40, 40), 0.05)).astype(np.float32)
+    got = naive.apply(gaussian, layer, SQUARE, 16, sigma=10.0)
+    weights = np.exp(-0.5 * np.arange(-4, 5) ** 2.0)
+    bell = np.outer(weights, weights).ravel()
+    seen = naive.windows(layer, 4, 4)
+    want = np.nansum(seen * bell, axis=-1) / np.where(np.isfinite(seen), bell, 0).sum(axis=-1)
+    known = np.isfinite(got)
+    np.testing.assert_allclose(got[known], want[known], rtol=1e-6)
+
+
+def test_a_gaussian_of_a_constant_is_it():
+    for value in (0.1, -3.3e7, 1e-20):
+        layer = np.full((20, 20), value, np.float32)
+        layer[3:9, 5] = np.nan
+        got = naive.apply(gaussian, layer, SQUARE, 8, sigma=30.0, min_valid=0.0)
+        np.testing.assert_array_equal(got, layer)
 
 
 def test_difference_of_gaussians_is_one():

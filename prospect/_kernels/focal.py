@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
+from prospect._kernels.lanes import WORDS, run_on
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -35,10 +36,10 @@ def box_moments(
     depth, length = 2 * rows + 1, 2 * cols + 1
     spread = std_at >= 0 or z_at >= 0
     chunk, broad = ABREAST * lattice, lattice + 2 * cols
-    total, count = np.zeros(chunk + 2 * cols), np.zeros(chunk + 2 * cols, np.float32)
     square, level = np.zeros(ABREAST * broad), np.zeros(chunk)
-    s, q, n = np.zeros(chunk), np.zeros(chunk), np.zeros(chunk, np.float32)
-    inverse, mean, std = np.empty(chunk), np.empty(chunk), np.empty(chunk, np.float32)
+    s, q, total = np.zeros(chunk), np.zeros(chunk), np.zeros(chunk + 2 * cols)
+    # Sums of counts are made some at a time, the last ones in vain.
+    count, n = np.zeros(chunk + 2 * cols + WORDS, np.float32), np.zeros(chunk + WORDS, np.float32)
     first = np.empty(broad)
     for top in range(0, height, lattice):
         bottom = min(top + lattice, height)
@@ -65,7 +66,7 @@ def box_moments(
                 else:
                     move(row, block[y - 1, left : left + wide], total, count)
                 run_sums(total, lattice, length, lattice, s)
-                run_sums(count, lattice, length, lattice, n)
+                run_counts(count, length, w, n)
                 if spread:
                     for b in range(left, left + w, lattice):
                         edge = min(b + lattice, width) + 2 * cols
@@ -78,57 +79,68 @@ def box_moments(
                             move_squares(come, block[y - 1, b:edge], level[b - left], column)
                     run_sums(square, broad, length, lattice, q)
                 centre = block[y + rows, left + cols : left + cols + w]
-                mean_of(s, n, inverse, mean)
                 if mean_at >= 0:
-                    put(mean, n, centre, fewest, out[mean_at, y, left : left + w])
-                if spread:
-                    std_of(q, mean, inverse, level, std)
+                    put_mean(s, n, centre, fewest, out[mean_at, y, left : left + w])
                 if std_at >= 0:
-                    put(std, n, centre, fewest, out[std_at, y, left : left + w])
+                    put_std(s, q, n, level, centre, fewest, out[std_at, y, left : left + w])
                 if z_at >= 0:
-                    z_of(centre, mean, std)
-                    put(std, n, centre, fewest, out[z_at, y, left : left + w])
+                    put_z(s, q, n, level, centre, fewest, out[z_at, y, left : left + w])
 
 
 @kernel
-def mean_of(sums: Doubles, count: Floats, inverse: Doubles, mean: Doubles) -> None:
-    """Sums over counts, and what to multiply other sums with; no number where nothing is."""
-    for j in range(mean.shape[0]):
-        # One step of Newton from float32: a division of doubles takes as long as all the rest.
-        guess = np.float64(np.float32(1.0) / count[j])
-        inverse[j] = guess * (2.0 - count[j] * guess)
-    for j in range(mean.shape[0]):
-        mean[j] = sums[j] * inverse[j]
-
-
-@kernel
-def std_of(squares: Doubles, mean: Doubles, inverse: Doubles, level: Doubles, std: Floats) -> None:
-    """Spread about the mean from squares about a level."""
-    for j in range(std.shape[0]):
-        away = mean[j] - level[j]
-        variance = np.float32(squares[j] * inverse[j] - away * away)
-        std[j] = math.sqrt(variance if variance > 0.0 else np.float32(0.0))
-
-
-@kernel
-def z_of(centre: Floats, mean: Doubles, std: Floats) -> None:
-    """Turn spreads into how many of them the centre lies above the mean; 0 where none is."""
-    for j in range(centre.shape[0]):
-        away = np.float32(centre[j] - mean[j])
-        std[j] = away / std[j] if std[j] > 0.0 else np.float32(0.0)
-
-
-@kernel
-def put(values: Any, count: Floats, centre: Floats, fewest: int, line: Floats) -> None:
-    """Write a row; gaps stay gaps, and so do windows that hold too little."""
+def put_mean(sums: Doubles, count: Floats, centre: Floats, fewest: int, line: Floats) -> None:
+    """Write a row of means; gaps stay gaps, and so do windows that hold too little."""
     least = np.float32(fewest)
     for j in range(line.shape[0]):
-        known = abs(centre[j]) < np.inf and count[j] >= least
-        line[j] = np.float32(values[j]) if known else np.float32(np.nan)
+        known = (abs(centre[j]) < np.inf) & (count[j] >= least)
+        # One step of Newton from float32: a division of doubles takes as long as all the rest.
+        guess = np.float64(np.float32(1.0) / count[j])
+        mean = sums[j] * (guess * (2.0 - count[j] * guess))
+        line[j] = np.float32(mean) if known else np.float32(np.nan)
 
 
 @kernel
-def run_sums(values: Any, stride: int, length: int, lattice: int, sums: Any) -> None:
+def put_std(
+    sums: Doubles,
+    squares: Doubles,
+    count: Floats,
+    level: Doubles,
+    centre: Floats,
+    fewest: int,
+    line: Floats,
+) -> None:
+    """Write a row of spreads about the mean, from squares about a level."""
+    least = np.float32(fewest)
+    for j in range(line.shape[0]):
+        known = (abs(centre[j]) < np.inf) & (count[j] >= least)
+        guess = np.float64(np.float32(1.0) / count[j])
+        inverse = guess * (2.0 - count[j] * guess)
+        away = sums[j] * inverse - level[j]
+        variance = np.float32(squares[j] * inverse - away * away)
+        std = math.sqrt(variance if variance > 0.0 else np.float32(0.0))
+        line[j] = std if known else np.float32(np.nan)
+
+
+@kernel
+def put_z(
+    sums: Doubles,
+    squares: Doubles,
+    count: Floats,
+    level: Doubles,
+    centre: Floats,
+    fewest: int,
+    line: Floats,
+) -> None:
+    """Write a row of how many spreads the centre lies above the mean; 0 where none is."""
+    put_std(sums, squares, count, level, centre, fewest, line)
+    for j in range(line.shape[0]):
+        guess = np.float64(np.float32(1.0) / count[j])
+        away = np.float32(centre[j] - sums[j] * (guess * (2.0 - count[j] * guess)))
+        line[j] = line[j] if line[j] == 0.0 else away / line[j]
+
+
+@kernel
+def run_sums(values: Doubles, stride: int, length: int, lattice: int, sums: Doubles) -> None:
     """Running sums of ``length`` neighbours along four lattice blocks at once."""
     a, b, c, d = values, values[stride:], values[2 * stride :], values[3 * stride :]
     p, q, r = sums[:lattice], sums[lattice:], sums[2 * lattice :]
@@ -150,6 +162,17 @@ def run_sums(values: Any, stride: int, length: int, lattice: int, sums: Any) -> 
         q[k + 1] = v
         r[k + 1] = w
         s[k + 1] = x
+
+
+@kernel
+def run_counts(count: Floats, length: int, w: int, counts: Floats) -> None:
+    """Running sums of ``length`` neighbours, which are whole numbers: exact in any order."""
+    running = np.float32(0.0)
+    for k in range(length):
+        running += count[k]
+    counts[0] = running
+    for k in range(0, w - 1, WORDS):
+        running = run_on(count, k, length, running, counts)
 
 
 @kernel
@@ -230,7 +253,6 @@ def shaped_moments(
     totals, squares = np.zeros((depth, broad + 1)), np.zeros((depth, broad + 1))
     counts = np.zeros((depth, broad + 1), np.float32)
     s, q, n = np.zeros(lattice), np.zeros(lattice), np.zeros(lattice, np.float32)
-    inverse, mean, std = np.empty(lattice), np.empty(lattice), np.empty(lattice, np.float32)
     level, first = np.zeros(lattice), np.empty(broad)
     for top in range(0, height, lattice):
         bottom = min(top + lattice, height)
@@ -256,15 +278,12 @@ def shaped_moments(
                         add_run(squares[at], here, there, q[:w])
                         add_run(counts[at], here, there, n[:w])
                 centre = block[middle + depth // 2, left + cols : left + cols + w]
-                mean_of(s, n, inverse, mean)
-                std_of(q, mean, inverse, level, std)
                 if mean_at >= 0:
-                    put(mean, n, centre, fewest, out[mean_at, middle, left : left + w])
+                    put_mean(s, n, centre, fewest, out[mean_at, middle, left : left + w])
                 if std_at >= 0:
-                    put(std, n, centre, fewest, out[std_at, middle, left : left + w])
+                    put_std(s, q, n, level, centre, fewest, out[std_at, middle, left : left + w])
                 if z_at >= 0:
-                    z_of(centre, mean, std)
-                    put(std, n, centre, fewest, out[z_at, middle, left : left + w])
+                    put_z(s, q, n, level, centre, fewest, out[z_at, middle, left : left + w])
 
 
 @kernel

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
+from prospect._kernels.sorting import sort_cells
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -23,7 +24,6 @@ def window_rank(
     height, width = out.shape
     rows, cols = reach.shape[0] // 2, tall.shape[0] // 2
     cells = (tile + 2 * rows) * (tile + 2 * cols)
-    keys, place = np.empty((2, cells), np.uint32), np.empty((2, cells), np.int32)
     ranks = np.empty((tile + 2 * rows, tile + 2 * cols), np.int32)
     values = np.empty(cells, np.float32)
     fine, coarse = np.zeros(cells + 128, np.int32), np.zeros((cells >> 6) + 3, np.int32)
@@ -31,7 +31,7 @@ def window_rank(
         for left in range(0, width, tile):
             bottom, right = min(top + tile, height), min(left + tile, width)
             h, w = bottom - top + 2 * rows, right - left + 2 * cols
-            rank_values(block, top, left, h, w, keys, place, ranks, values)
+            sort_cells(block, top, left, h, w, -1, ranks, values)
             fine[:] = 0
             coarse[:] = 0
             count, below, group = 0, 0, 0
@@ -104,13 +104,11 @@ def box_rank(
     height, width = out.shape
     depth, length = 2 * rows + 1, 2 * cols + 1
     tall, broad = tile + 2 * rows, tile + 2 * cols
-    keys, place = np.empty((2, tall * broad), np.uint32), np.empty((2, tall * broad), np.int32)
     ranks, values = np.empty((tall, broad), np.int32), np.empty(tall * broad, np.float32)
     part = np.empty((tall, broad), np.int16)
     sorted_y, sorted_x = np.empty(tall * broad, np.int32), np.empty(tall * broad, np.int32)
     # Below 0 becomes far above, so that one comparison tells both ends.
     tallest, longest = np.uint16(depth), np.uint16(length)
-    sorted_value = np.empty(tall * broad, np.float32)
     column = np.empty((broad, BINS), np.uint16)
     group = np.empty((broad, BINS // GROUP), np.uint16)
     held = np.empty(broad, np.int64)
@@ -123,19 +121,14 @@ def box_rank(
             bottom, right = min(top + tile, height), min(left + tile, width)
             h, w = bottom - top, right - left
             wide = w + 2 * cols
-            n = rank_values(block, top, left, h + 2 * rows, wide, keys, place, ranks, values)
+            n = sort_cells(block, top, left, h + 2 * rows, wide, -1, ranks, values)
             size = n // BINS + 1
-            part[:, :] = -1
-            k, within = 0, 0
-            for i in range(n):
-                at = np.uint32(place[1, i])
-                row, col = at // np.uint32(wide), at % np.uint32(wide)
-                part[row, col] = k
-                within += 1
-                if within == size:
-                    k, within = k + 1, 0
-                sorted_y[i], sorted_x[i] = row, col
-                sorted_value[i] = values[ranks[row, col]]
+            for row in range(h + 2 * rows):
+                for col in range(wide):
+                    rank = ranks[row, col]
+                    part[row, col] = np.uint32(rank) // np.uint32(size) if rank >= 0 else -1
+                    if rank >= 0:
+                        sorted_y[rank], sorted_x[rank] = row, col
             column[:] = 0
             group[:] = 0
             held[:] = 0
@@ -178,7 +171,7 @@ def box_rank(
                         i += 1
                         down, along = np.uint16(sorted_y[i] - y), np.uint16(sorted_x[i] - x)
                         below += 1 if (down < tallest) & (along < longest) else 0
-                    value = np.float64(sorted_value[i])
+                    value = np.float64(values[i])
                     if between > 0.0:
                         if after == nth + 1:
                             k += 1
@@ -189,7 +182,7 @@ def box_rank(
                             i += 1
                             down, along = np.uint16(sorted_y[i] - y), np.uint16(sorted_x[i] - x)
                             below += 1 if (down < tallest) & (along < longest) else 0
-                        value += (sorted_value[i] - value) * between
+                        value += (values[i] - value) * between
                     out[top + y, left + x] = value
                 count_row(part[y, :wide], -1, column, group, held)
 
@@ -301,58 +294,6 @@ def recount(fine: Any, coarse: Any, rank: int, by: int, group: int) -> Any:
     fine[rank] += by
     coarse[rank >> 6] += by
     return by, by if rank >> 6 < group else 0
-
-
-@kernel
-def rank_values(
-    block: Floats,
-    top: int,
-    left: int,
-    h: int,
-    w: int,
-    keys: Any,
-    place: Any,
-    ranks: Any,
-    values: Floats,
-) -> int:
-    """Ranks of a rectangle's values, equal ones alike, -1 in gaps; answers how many values."""
-    digits = np.empty(2049, np.int64)
-    n, here = 0, 0
-    bits = values.view(np.uint32)
-    for y in range(h):
-        for x in range(w):
-            value = block[top + y, left + x] + np.float32(0.0)
-            ranks[y, x] = -1
-            if abs(value) < np.inf:
-                values[n] = value
-                place[0, n] = y * w + x
-                n += 1
-    for i in range(n):
-        # Bits of a float sort as whole numbers once negative ones are turned round.
-        flip = np.uint32(0xFFFFFFFF) if bits[i] >> np.uint32(31) else np.uint32(0x80000000)
-        keys[0, i] = bits[i] ^ flip
-    for step in range(3):
-        shift = np.uint32(11 * step)
-        digits[:] = 0
-        for i in range(n):
-            digits[((keys[here, i] >> shift) & np.uint32(2047)) + 1] += 1
-        for i in range(2048):
-            digits[i + 1] += digits[i]
-        for i in range(n):
-            digit = (keys[here, i] >> shift) & np.uint32(2047)
-            keys[1 - here, digits[digit]] = keys[here, i]
-            place[1 - here, digits[digit]] = place[here, i]
-            digits[digit] += 1
-        here = 1 - here
-    rank = -1
-    for i in range(n):
-        if i == 0 or keys[here, i] != keys[here, i - 1]:
-            rank += 1
-            key = keys[here, i]
-            flip = np.uint32(0x80000000) if key >> np.uint32(31) else np.uint32(0xFFFFFFFF)
-            bits[rank] = key ^ flip
-        ranks[place[here, i] // w, place[here, i] % w] = rank
-    return n
 
 
 @kernel

@@ -15,17 +15,21 @@ def quantile(
 ) -> None:
     """Fill ``out`` with a quantile of the window."""
     from prospect._kernels import rank as kernels
+    from prospect._kernels import set_rank as narrow
 
     reach, tall = reach_of(cell, radius, shape)
     needed = fewest(size_of(reach), min_valid)
     if shape == "square" and reach.size == tall.size == 3:
         kernels.nine_rank(block, share, needed, out)
         return
+    rows, cols = cell.halo(radius)
+    if shape == "square" and all(narrow.tile_of(rows, cols)):
+        narrow.set_rank(block, rows, cols, share, needed, *narrow.tile_of(rows, cols), out)
+        return
     # Small tiles sort more cells twice, large ones do not stay in the fastest memory.
     tile = 32 if reach.size < 32 else 64 if reach.size < 64 else 128
-    # Narrow windows hold too few values for counts by column to pay.
-    if shape == "square" and reach.size > 15:
-        kernels.box_rank(block, *cell.halo(radius), share, needed, tile, out)
+    if shape == "square":
+        kernels.box_rank(block, rows, cols, share, needed, tile, out)
         return
     kernels.window_rank(block, reach, tall, share, needed, tile, out)
 

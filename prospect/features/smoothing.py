@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from prospect import grid
 from prospect.errors import RecipeError
 from prospect.features.operation import Array, Parameters, operation
 from prospect.features.windows import require_length, require_share
@@ -35,11 +36,14 @@ def smooth(block: Array, out: Array, cell: Cell, sigma: float, min_valid: float)
     spare_rows = (block.shape[0] - out.shape[0]) // 2 - rows
     spare_cols = (block.shape[1] - out.shape[1]) // 2 - cols
     near = block[spare_rows : block.shape[0] - spare_rows, spare_cols : block.shape[1] - spare_cols]
-    down, across = bell(sigma, cell.dy, rows), bell(sigma, cell.dx, cols)
-    kernels.weighted_mean(np.ascontiguousarray(near), down, across, least - 1e-9, out)
+    down = bell(sigma, cell.dy, rows).astype(np.float32)
+    across = bell(sigma, cell.dx, cols).astype(np.float32)
+    # Sums of weights are good to less than 1e-6: a share that is just reached counts.
+    least = max(least - 1e-6, 1e-9)
+    kernels.weighted_mean(np.ascontiguousarray(near), down, across, least, grid.LATTICE, out)
 
 
-@operation(halo=within_sigma)
+@operation(halo=within_sigma, anchored=True)
 def gaussian(
     block: Array,
     *,
@@ -52,7 +56,8 @@ def gaussian(
     Mean of the surroundings, weighted by a Gaussian of the distance.
 
     Smooths without the corners of a box; gaps weigh nothing (normalised convolution [1]_).
-    The bell is cut at 4 sigma, where 6e-5 of its weight are left.
+    The bell is cut at 4 sigma, where 6e-5 of its weight are left. Sums are float32, about
+    the middle of each lattice block where values lie far from 0: good to 1e-6 of them.
 
     Parameters
     ----------
@@ -75,7 +80,7 @@ def gaussian(
     smooth(block, out, cell, sigma, min_valid)
 
 
-@operation(halo=within_sigma)
+@operation(halo=within_sigma, anchored=True)
 def difference_of_gaussians(
     block: Array,
     *,
