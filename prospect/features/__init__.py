@@ -1,6 +1,14 @@
 """Features: operations on layers, recipes of them, and the builder that runs recipes."""
 
 from prospect.features.builder import FeatureBuilder
+from prospect.features.compositions import (
+    clr_components,
+    ilr_balance,
+    log_ratio_alr,
+    log_ratio_clr,
+    pathfinder_sum,
+    ratio,
+)
 from prospect.features.distance import (
     distance_to,
     distance_to_classes,
@@ -29,12 +37,8 @@ from prospect.features.focal_rank import (
 )
 from prospect.features.geochemistry import (
     concentration_area_class,
-    ilr_balance,
     levelled_z,
     local_anomaly,
-    log_ratio_clr,
-    pathfinder_sum,
-    ratio,
 )
 from prospect.features.lithology import (
     class_share,
@@ -83,6 +87,7 @@ __all__ = [
     "class_entropy",
     "class_majority",
     "class_share",
+    "clr_components",
     "concentration_area_class",
     "contact_distance",
     "contact_length",
@@ -112,6 +117,7 @@ __all__ = [
     "local_anomaly",
     "local_z",
     "log",
+    "log_ratio_alr",
     "log_ratio_clr",
     "northness",
     "one_hot",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prospect.errors import RecipeError
+from prospect.errors import EvidenceError, RecipeError
 from prospect.features.operation import Array, Parameters, operation
 from prospect.grid import Cell
 
@@ -38,7 +38,7 @@ def _learn_floor(values: Array, attrs: Mapping[str, Any], *, floor: float = 0.0)
         return {"floor": floor}
     positive = values[values > 0]
     if positive.size == 0:
-        raise RecipeError("A logarithm needs positive values, but the layer has none.")
+        raise EvidenceError("A logarithm needs positive values, but the layer has none.")
     return {"floor": float(positive.min()) / 2}
 
 
@@ -71,7 +71,7 @@ def log(layer: Array, *, out: Array, cell: Cell, floor: float) -> None:
 def _learn_quartiles(values: Array, attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Median, and the interquartile range as a standard deviation."""
     if values.size == 0:
-        raise RecipeError("A robust z needs values, but the layer has gaps only.")
+        raise EvidenceError("A robust z needs values, but the layer has gaps only.")
     low, centre, high = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
     spread = (high - low) / IQR_TO_SIGMA
     if spread == 0:
@@ -107,7 +107,7 @@ RANKS = 200
 def _learn_ranks(values: Array, attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Values at regular ranks; a value that holds several of them gets their middle."""
     if values.size == 0:
-        raise RecipeError("Ranks need values, but the layer has gaps only.")
+        raise EvidenceError("Ranks need values, but the layer has gaps only.")
     ranks = np.linspace(0, 1, RANKS + 1)
     knots, first = np.unique(np.quantile(values.astype(np.float64), ranks), return_index=True)
     last = np.append(first[1:] - 1, RANKS)
@@ -145,7 +145,7 @@ def _learn_bounds(
     if not 0 <= low < high <= 1:
         raise RecipeError(f"'low' and 'high' are shares, 0 to 1, but {low:g} and {high:g} came.")
     if values.size == 0:
-        raise RecipeError("Quantiles need values, but the layer has gaps only.")
+        raise EvidenceError("Quantiles need values, but the layer has gaps only.")
     lowest, highest = (float(q) for q in np.quantile(values, (low, high)))
     return {"lowest": lowest, "highest": highest}
 

@@ -40,6 +40,8 @@ class FeatureSpec:
         Where the row comes from.
     keep : bool
         Whether it is a feature for the learner, or only a step to others.
+    spare : tuple of str
+        Of its inputs, those that a ``*`` stood for: it can do without one of them.
     """
 
     name: str
@@ -51,6 +53,7 @@ class FeatureSpec:
     source: str = ""
     why: str = ""
     keep: bool = True
+    spare: tuple[str, ...] = ()
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> FeatureSpec:
@@ -134,7 +137,9 @@ class Recipe:
         """
         Turn roles into the names of a stack's layers.
 
-        A row whose role fits several layers becomes one row a layer.
+        A row whose role fits several layers becomes one row a layer, unless its operation
+        takes any number of layers: then it is one row of them all, but for those that the
+        row names itself.
 
         Parameters
         ----------
@@ -154,10 +159,11 @@ class Recipe:
         for spec in self.features:
             choices = [_find(item, stack, made) for item in spec.of]
             choices = [_with_classes(spec, names, stack) for names in choices]
+            choices = _without_named(spec, choices)
             if not all(choices):
                 missing.append(spec)
                 continue
-            rows = _expand(spec, choices, tails)
+            rows = _gather(spec, choices) or _expand(spec, choices, tails)
             made[spec.name] = [row.name for row in rows]
             made |= {row.name: [row.name] for row in rows}
             resolved += rows
@@ -215,6 +221,33 @@ def _with_classes(spec: FeatureSpec, names: list[str], stack: xr.Dataset) -> lis
             and group & {str(v) for v in dict(stack[name].attrs.get("classes", {})).values()}
         ]
     return names
+
+
+def _without_named(spec: FeatureSpec, choices: Sequence[list[str]]) -> list[list[str]]:
+    """What is named by itself is not meant by the ``*`` of another input of a joint row."""
+    if get_operation(spec.operation).inputs is not None:
+        return list(choices)
+    stars = ["*" in item for item in spec.of]
+    named = {n for names, star in zip(choices, stars, strict=True) if not star for n in names}
+    return [
+        [n for n in names if n not in named] if star else names
+        for names, star in zip(choices, stars, strict=True)
+    ]
+
+
+def _gather(spec: FeatureSpec, choices: Sequence[list[str]]) -> list[FeatureSpec]:
+    """One row of all that its roles fit, if the operation takes any number of layers."""
+    stars = ["*" in item for item in spec.of]
+    if get_operation(spec.operation).inputs is not None or not any(stars):
+        return []
+    if "*" in spec.name:
+        raise RecipeError(
+            f"Feature '{spec.name}' is one row of all that {', '.join(spec.of)} fits: "
+            "leave the * out of its name."
+        )
+    inputs = tuple(dict.fromkeys(name for names in choices for name in names))
+    spare = {n for names, star in zip(choices, stars, strict=True) if star for n in names}
+    return [replace(spec, of=inputs, spare=tuple(n for n in inputs if n in spare))]
 
 
 def _expand(
