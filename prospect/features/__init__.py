@@ -46,7 +46,16 @@ from prospect.features.lithology import (
     contact_length,
     contact_proximity,
 )
-from prospect.features.local import log, one_hot, quantile_rank, robust_z, value, winsorise
+from prospect.features.local import (
+    class_code,
+    log,
+    one_hot,
+    power_transform,
+    quantile_rank,
+    robust_z,
+    value,
+    winsorise,
+)
 from prospect.features.operation import Operation, get_operation, operation, operations
 from prospect.features.potential_field import (
     derivative_easting,
@@ -62,6 +71,13 @@ from prospect.features.potential_field import (
 )
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.features.smoothing import difference_of_gaussians, gaussian
+from prospect.features.spectral import (
+    band_ratio,
+    masked,
+    normalised_difference,
+    reflectance,
+    spectral_index,
+)
 from prospect.features.terrain import (
     aspect,
     eastness,
@@ -84,6 +100,8 @@ __all__ = [
     "Operation",
     "Recipe",
     "aspect",
+    "band_ratio",
+    "class_code",
     "class_entropy",
     "class_majority",
     "class_share",
@@ -119,6 +137,8 @@ __all__ = [
     "log",
     "log_ratio_alr",
     "log_ratio_clr",
+    "masked",
+    "normalised_difference",
     "northness",
     "one_hot",
     "operation",
@@ -126,12 +146,14 @@ __all__ = [
     "pathfinder_sum",
     "plan_curvature",
     "point_density",
+    "power_transform",
     "profile_curvature",
     "proximity",
     "proximity_to_classes",
     "quantile_rank",
     "ratio",
     "reduction_to_pole",
+    "reflectance",
     "residual",
     "robust_z",
     "roughness",
@@ -139,6 +161,7 @@ __all__ = [
     "share_above",
     "signed_distance_to_classes",
     "slope",
+    "spectral_index",
     "terrain_derivatives",
     "theta_map",
     "tilt_angle",

@@ -182,6 +182,127 @@ def winsorise(
     np.clip(layer, np.float32(lowest), np.float32(highest), out=out)
 
 
+MOST_FITTED = 200_000
+"""Values that an exponent is fitted to; of more, every so-manieth in order of place."""
+
+
+def _learn_exponent(
+    values: Array, attrs: Mapping[str, Any], *, method: str = "yeo-johnson"
+) -> dict[str, Any]:
+    """The exponent that makes the values most like a normal distribution, and their scale."""
+    from scipy import stats
+
+    if method not in ("box-cox", "yeo-johnson"):
+        raise RecipeError(f"'method' is 'box-cox' or 'yeo-johnson', but {method!r} came.")
+    sample = values[:: max(1, values.size // MOST_FITTED)].astype(np.float64)
+    floor = 0.0
+    if method == "box-cox":
+        positive = values[values > 0]
+        if positive.size == 0:
+            raise EvidenceError("Box-Cox needs positive values, but the layer has none.")
+        floor = float(positive.min()) / 2
+        sample = np.maximum(sample, floor)
+    if sample.size == 0 or sample.min() == sample.max():
+        raise EvidenceError("An exponent needs two different values, but the layer has not.")
+    fitted = stats.boxcox(sample) if method == "box-cox" else stats.yeojohnson(sample)
+    changed = fitted[0]
+    return {
+        "exponent": float(fitted[1]),
+        "floor": floor,
+        "centre": float(changed.mean()),
+        "spread": float(changed.std()) or 1.0,
+    }
+
+
+@operation(learn=_learn_exponent, learned=("exponent", "floor", "centre", "spread"), units="1")
+def power_transform(
+    layer: Array,
+    *,
+    out: Array,
+    cell: Cell,
+    exponent: float,
+    floor: float,
+    centre: float,
+    spread: float,
+    method: str = "yeo-johnson",
+) -> None:
+    """
+    The power of the layer that comes nearest to a normal distribution, standardised.
+
+    For linear learners and for what expects normal values; trees do not need it.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+    method : 'yeo-johnson' or 'box-cox'
+        Box-Cox is for positive values, and finds a logarithm where that is right (an
+        exponent of 0); what is zero or negative is raised to half the smallest positive
+        value. Yeo-Johnson takes values of any sign.
+    exponent, floor, centre, spread : float
+        Learned where the builder is fitted, the exponent by greatest likelihood (SciPy) on
+        200,000 values at least, or all there are.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        Standard deviations from the mean of the transformed layer. Gaps stay gaps.
+
+    Raises
+    ------
+    EvidenceError
+        If the layer does not hold two different values, or for Box-Cox no positive one.
+    RecipeError
+        If the method is another.
+
+    References
+    ----------
+    .. [1] Box and Cox (1964). An analysis of transformations. Journal of the Royal
+       Statistical Society B 26(2).
+    .. [2] Yeo and Johnson (2000). A new family of power transformations to improve normality
+       or symmetry. Biometrika 87(4).
+    """
+    values = layer.astype(np.float64)
+    if method == "box-cox":
+        changed = _power(np.log(np.maximum(values, floor)), exponent)
+    else:
+        # What is below 0 is mirrored, and its exponent about 1.
+        changed = np.where(
+            values < 0,
+            -_power(np.log1p(np.maximum(-values, 0)), 2 - exponent),
+            _power(np.log1p(np.maximum(values, 0)), exponent),
+        )
+    np.copyto(out, (changed - centre) / spread)
+
+
+def _power(logarithm: Array, exponent: float) -> Array:
+    """``(x**exponent - 1) / exponent`` from the logarithm of x, which it is for exponent 0."""
+    if abs(exponent) < 1e-12:
+        return logarithm
+    return np.asarray(np.expm1(exponent * logarithm) / exponent)
+
+
+@operation(takes="categorical", units="class")
+def class_code(layer: Array, *, out: Array, cell: Cell) -> None:
+    """
+    The code of the class, for learners that encode classes themselves.
+
+    As a number it means nothing: give it to ``prospect.learners.with_encoded_classes``,
+    never to a learner as it is.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+        Class codes.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        Exact below 16 million. Gaps stay gaps.
+    """
+    np.copyto(out, layer, casting="unsafe")
+    out[layer < 0] = np.nan
+
+
 def _learn_classes(
     values: Array, attrs: Mapping[str, Any], *, min_share: float = 0.005, max_classes: int = 30
 ) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class Operation:
         The family it belongs to, and what it asks of it, an entry a column.
     inputs : int, optional
         How many layers it takes; any number when None.
+    roles : callable(parameters) -> tuple of str, optional
+        What it is of where a recipe does not say.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Operation:
     learned: tuple[str, ...] = ()
     joint: tuple[Family, Asks] | None = None
     inputs: int | None = None
+    roles: Callable[[Parameters], tuple[str, ...]] | None = None
     signature: inspect.Signature = field(default_factory=inspect.Signature)
 
     def __call__(self, *layers: xr.DataArray, **parameters: Any) -> xr.DataArray:
@@ -121,7 +124,7 @@ class Operation:
                 raise RecipeError(f"{self.name} needs its layers on one grid: align them first.")
         cell = self.cell_of(grid)
         blocks = [self.prepare(layer, self.kind_of(i)) for i, layer in enumerate(layers)]
-        if not set(self.learned) <= set(settings):
+        if not self.learned or not set(self.learned) <= set(settings):
             settings |= self.learn_from(
                 blocks, [{"name": str(x.name), **x.attrs} for x in layers], settings
             )
@@ -239,6 +242,7 @@ def operation(
     anchored: bool = False,
     joint: tuple[Family, Asks] | None = None,
     jointly: bool = False,
+    roles: Callable[[Parameters], tuple[str, ...]] | None = None,
 ) -> Callable[[Callable[..., None]], Operation]:
     """Register a ``compute`` function as an operation under its own name."""
 
@@ -260,6 +264,7 @@ def operation(
             jointly=jointly,
             learned=learned,
             joint=joint,
+            roles=roles,
             inputs=None if several else len(signature.parameters) - len(keywords),
             signature=signature.replace(parameters=keywords),
         )

@@ -68,16 +68,22 @@ class FeatureSpec:
         name = table.get("name")
         if not isinstance(name, str) or not name:
             raise RecipeError(f"A feature needs a name, but this came: {dict(table)}.")
-        if "operation" not in table or "of" not in table:
+        if "operation" not in table:
             raise RecipeError(f"Feature '{name}' needs an operation and what it is of.")
-        of = table["of"]
+        parameters = {key: value for key, value in table.items() if key not in _KEYS}
+        roles = get_operation(str(table["operation"])).roles
+        if "of" not in table and roles is None:
+            raise RecipeError(f"Feature '{name}' needs an operation and what it is of.")
+        try:
+            of = table["of"] if roles is None or "of" in table else roles(parameters)
+        except RecipeError as error:
+            raise RecipeError(f"Feature '{name}': {error}") from error
         inputs = (of,) if isinstance(of, str) else tuple(of)
         if not inputs or not all(isinstance(item, str) for item in inputs):
             raise RecipeError(f"Feature '{name}': of names roles, layers or features.")
         sign = str(table.get("sign", "0"))
         if sign not in SIGNS:
             raise RecipeError(f"Feature '{name}': sign is {', '.join(SIGNS)}, not '{sign}'.")
-        parameters = {key: value for key, value in table.items() if key not in _KEYS}
         made = cls(
             name=name,
             operation=str(table["operation"]),
