@@ -92,9 +92,7 @@ class ClassEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Of the parts.
     """
 
-    def __init__(
-        self, smooth: float | str = "auto", parts: int = 5, random_state: int = 0
-    ) -> None:
+    def __init__(self, smooth: float | str = "auto", parts: int = 5, random_state: int = 0) -> None:
         self.smooth = smooth
         self.parts = parts
         self.random_state = random_state

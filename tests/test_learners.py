@@ -82,7 +82,9 @@ def test_an_encoding_model_is_saved_and_loaded(tmp_path):
     rng = np.random.default_rng(0)
     features = np.column_stack([rng.integers(0, 5, 300), rng.normal(size=300)]).astype(np.float32)
     positive = rng.random(300) < 0.1 + 0.1 * features[:, 0]
-    model = fit(with_encoded_classes(DecisionTreeClassifier(), [0]), features, positive, np.ones(300))
+    model = fit(
+        with_encoded_classes(DecisionTreeClassifier(), [0]), features, positive, np.ones(300)
+    )
     path = write_model_file(tmp_path / "m.prospect", Contents({}, model, {}))
     again = read_model_file(path).estimator
     np.testing.assert_array_equal(likelihood(again, features), likelihood(model, features))

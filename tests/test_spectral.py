@@ -47,7 +47,9 @@ def test_every_index_is_its_formula_and_names_bands_that_have_roles(make_stack, 
 
 
 def test_jasperoid_against_a_known_answer(make_stack):
-    layers = {n: np.full((2, 2), v, np.float32) for n, v in (("b11", 0.9), ("b10", 0.8), ("b12", 0.75))}
+    layers = {
+        n: np.full((2, 2), v, np.float32) for n, v in (("b11", 0.9), ("b10", 0.8), ("b12", 0.75))
+    }
     stack = with_roles(make_stack, "aster", layers)
     assert spectral_index(*stack.values(), index="aster_quartz").values[0, 0] == pytest.approx(1.35)
 
@@ -99,7 +101,9 @@ def test_a_row_needs_no_layers_named_and_is_masked_by_another(make_stack):
     v = {n: x.astype(np.float64) for n, x in layers.items()}
     green = (v["b3n"] - v["b2"]) / (v["b3n"] + v["b2"]) > 0.3
     assert 0.1 < green.mean() < 0.9
-    np.testing.assert_allclose(got, np.where(green, np.nan, (v["b4"] + v["b6"]) / v["b5"]), rtol=1e-5)
+    np.testing.assert_allclose(
+        got, np.where(green, np.nan, (v["b4"] + v["b6"]) / v["b5"]), rtol=1e-5
+    )
 
 
 def test_bands_in_another_order_are_refused(make_stack):
@@ -109,6 +113,6 @@ def test_bands_in_another_order_are_refused(make_stack):
     with pytest.raises(RecipeError, match="but 2 layers came"):
         spectral_index(stack["b5"], stack["b6"], index="aster_sericite")
     with pytest.raises(RecipeError, match="'s': There is no spectral index 'aster_sericit': did"):
-        FeatureBuilder([{"name": "s", "operation": "spectral_index", "index": "aster_sericit"}]).fit(
-            stack
-        )
+        FeatureBuilder(
+            [{"name": "s", "operation": "spectral_index", "index": "aster_sericit"}]
+        ).fit(stack)

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
-from numba.extending import intrinsic
+from numba import carray, extending, types
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
+
+intrinsic: Any = extending.intrinsic
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -300,7 +300,7 @@ def log_ratio_alr(
     Returns
     -------
     DataArray of shape (feature, y, x), float32
-        One plane a layer but the last. A gap in any layer is a gap in all.
+        One plane a layer but the last. A gap in the last is a gap in all.
 
     Raises
     ------

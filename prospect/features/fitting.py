@@ -73,8 +73,8 @@ def settings_of(
     there = set(card.classes.values()) if card is not None else set()
     notes = []
     for key in ("classes", "others"):
-        asked = settings.get(key)
-        absent = [name for name in asked or () if name not in there]
+        asked = settings.get(key) or []
+        absent = [name for name in asked if name not in there]
         if there and absent and len(absent) < len(asked):
             settings[key] = [name for name in asked if name in there]
             notes.append(f"'{spec.name}': '{spec.of[0]}' has no class {', '.join(absent)}")

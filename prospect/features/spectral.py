@@ -94,9 +94,7 @@ INDICES: Mapping[str, Index] = {
 
 
 @operation(units="1")
-def reflectance(
-    layer: Array, *, out: Array, cell: Cell, scale: float, offset: float = 0.0
-) -> None:
+def reflectance(layer: Array, *, out: Array, cell: Cell, scale: float, offset: float = 0.0) -> None:
     """
     Numbers of a product as reflectance, ``scale * number + offset``.
 
