@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, extending, types
+from numba import carray, extending, types  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
-
-intrinsic: Any = extending.intrinsic
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -34,6 +33,11 @@ C3, C4, C5, C6, C7, C8, C9, C10 = (
     )
 )
 # Of (log(1 + f) - f + f²/2) / f³ from f = √½ - 1 to √2 - 1, fitted for 6e-9 of the logarithm.
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """A function that writes code for LLVM."""
+    return extending.intrinsic(function)
 
 
 @intrinsic
@@ -76,7 +80,8 @@ def floats_at(context: Any, address: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], ir.FloatType().as_pointer())
 
-    return types.CPointer(types.float32)(types.int64), build
+    pointer: Any = types.CPointer(types.float32)  # type: ignore[no-untyped-call]
+    return pointer(types.int64), build
 
 
 @intrinsic
