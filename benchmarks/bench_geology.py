@@ -19,8 +19,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from prospect.features.compositions import Mix, mix_together
 from prospect.features.lithology import shares_together
+from prospect.features.logarithms import Mix, mix_together
 from prospect.grid import Cell
 
 SIZE = int(os.environ.get("PROSPECT_BENCH_SIZE", "1024"))

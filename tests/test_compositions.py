@@ -241,3 +241,34 @@ def test_wrong_parameters_still_stop(chemistry):
         FeatureBuilder([row, ROWS[0]]).fit(chemistry)
     with pytest.raises(RecipeError, match="'count' is 1 to 3 components of these 4"):
         FeatureBuilder([ROWS[4] | {"count": 4}]).fit(chemistry)
+
+
+def test_what_is_not_compiled_computes_the_same():
+    import os
+    import subprocess
+    import sys
+
+    code = (
+        "import numpy as np; from prospect.features.logarithms import Mix, alone\n"
+        "layers = [np.array([[1, 2, np.nan] * 7, [0, 5, 6] * 7], np.float32) for _ in range(5)]\n"
+        "layers[1] = layers[1][::-1] * 3\n"
+        "out = np.empty((2, 2, 21), np.float32)\n"
+        "mixes = [Mix((0.5,) * 5, ((0, 1.0), (1, -1.0)), shift=2.0)]\n"
+        "mixes += [Mix((0.5,) * 5, ((1, 1.0),), mean=-1.0)]\n"
+        "alone(layers, out, None, mixes)\n"
+        "print(*np.nan_to_num(out, nan=9).ravel().round(4) + 0.0)"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "NUMBA_DISABLE_JIT": off},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
+        ).stdout
+        for off in ("0", "1")
+    ]
+    numbers = [np.array(text.split(), float) for text in told]
+    assert numbers[0].size == 84
+    np.testing.assert_allclose(*numbers, atol=2e-4)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, extending, types  # type: ignore[attr-defined]
+from numba import carray, config, extending, types  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
@@ -35,12 +36,22 @@ C3, C4, C5, C6, C7, C8, C9, C10 = (
 # Of (log(1 + f) - f + f²/2) / f³ from f = √½ - 1 to √2 - 1, fitted for 6e-9 of the logarithm.
 
 
-def intrinsic(function: Callable[..., Any]) -> Any:
-    """A function that writes code for LLVM."""
-    return extending.intrinsic(function)
+def intrinsic(plain: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """A function that writes code for LLVM, and what does the same where none is compiled."""
+
+    def choose(function: Callable[..., Any]) -> Any:
+        compiled = not config.DISABLE_JIT  # type: ignore[attr-defined]
+        return extending.intrinsic(function) if compiled else plain
+
+    return choose
 
 
-@intrinsic
+def plain_floats_at(address: int) -> Any:
+    """As floats_at."""
+    return ctypes.cast(int(address), ctypes.POINTER(ctypes.c_float))
+
+
+@intrinsic(lambda x: np.float32(np.floor(np.log2(x) + 0.5)))
 def power_of(context: Any, value: Any) -> Any:
     """Of a positive float32, the power of 2 that leaves 0.71 to 1.41 of it."""
 
@@ -50,7 +61,7 @@ def power_of(context: Any, value: Any) -> Any:
     return types.float32(types.float32), build
 
 
-@intrinsic
+@intrinsic(lambda x: np.float32(x / np.exp2(np.floor(np.log2(x) + 0.5))))
 def fraction_of(context: Any, value: Any) -> Any:
     """What that power leaves."""
 
@@ -63,7 +74,7 @@ def fraction_of(context: Any, value: Any) -> Any:
     return types.float32(types.float32), build
 
 
-@intrinsic
+@intrinsic(lambda a, b, c: np.float32(np.float64(a) * b + c))
 def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
     """``a * b + c``, rounded once: half the instructions, and the same wherever it stands."""
 
@@ -73,7 +84,7 @@ def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float32(types.float32, types.float32, types.float32), build
 
 
-@intrinsic
+@intrinsic(plain_floats_at)
 def floats_at(context: Any, address: Any) -> Any:
     """The floats at an address."""
 
@@ -84,7 +95,7 @@ def floats_at(context: Any, address: Any) -> Any:
     return pointer(types.int64), build
 
 
-@intrinsic
+@intrinsic(lambda: None)
 def wide(context: Any) -> Any:
     """Let the compiler use the widest vectors here: its default halves those of 512 bits."""
 
@@ -96,7 +107,7 @@ def wide(context: Any) -> Any:
     return types.none(), build
 
 
-@intrinsic
+@intrinsic(lambda source, target: ctypes.memmove(int(target), int(source), 64))
 def stream_sixteen(context: Any, source: Any, target: Any) -> Any:
     """Copy 16 floats past the caches, to an address that 64 divides."""
 
@@ -111,7 +122,7 @@ def stream_sixteen(context: Any, source: Any, target: Any) -> Any:
     return types.none(types.int64, types.int64), build
 
 
-@intrinsic
+@intrinsic(lambda: None)
 def fence(context: Any) -> Any:
     """Let other threads see what went past the caches."""
 

@@ -18,15 +18,23 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from prospect.errors import EvidenceError, RecipeError
 from prospect.features.local import IQR_TO_SIGMA
-from prospect.features.operation import Array, Family, Parameters, operation
+from prospect.features.logarithms import (
+    LEAST,
+    LOGARITHMS,
+    Attrs,
+    Mix,
+    alone,
+    floors_of,
+    logarithm,
+)
+from prospect.features.operation import Array, Parameters, operation
 from prospect.grid import Cell
 
 MOST_IN_RATIO = 0.3
@@ -34,124 +42,6 @@ MOST_IN_RATIO = 0.3
 
 MOST_UNDETECTED = 0.8
 """Undetected share above which only 'detected or not' is left to use."""
-
-LEAST = 1e-30
-"""Floors stay above it: logarithms are of numbers of full precision."""
-
-CELLS = 2048
-"""Cells taken through all steps at once: few enough for the cache, enough for long reads."""
-
-Attrs = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Mix:
-    """
-    A weighted sum of the logarithms of a row's layers.
-
-    Attributes
-    ----------
-    floors : tuple of float
-        Of every layer of the row.
-    weights : tuple of (int, float)
-        Place of a layer in the row, and its weight.
-    mean : float
-        Weight of the mean of the logarithms of all layers of the row.
-    shift : float
-        Added at last.
-    """
-
-    floors: tuple[float, ...]
-    weights: tuple[tuple[int, float], ...]
-    mean: float = 0.0
-    shift: float = 0.0
-
-
-def mix_together(
-    blocks: Sequence[Array],
-    out: Array,
-    cell: Cell,
-    asked: Sequence[tuple[int, tuple[tuple[int, ...], Mix]]],
-    key: Any,
-) -> None:
-    """Fill planes of ``out`` with mixes of blocks; ``asked`` says which blocks a row is of."""
-    from prospect._kernels import logarithms as kernels
-
-    # Every logarithm that some mix needs, and every mean of such, is a row of the basis.
-    logs: dict[tuple[int, float], int] = {}
-    means: dict[tuple[int, ...], int] = {}
-    for _, (places, mix) in asked:
-        for pair in zip(places, mix.floors, strict=True):
-            logs.setdefault(pair, len(logs))
-    terms: list[list[tuple[int, float]]] = []
-    for _, (places, mix) in asked:
-        rows = [logs[pair] for pair in zip(places, mix.floors, strict=True)]
-        term = [(rows[place], weight) for place, weight in mix.weights]
-        if mix.mean:
-            at = means.setdefault(tuple(rows), len(logs) + len(means))
-            term.append((at, mix.mean))
-        terms.append(term)
-    # Rows must be whole in memory, wherever each begins.
-    held = [b if b.strides[1] == 4 else np.ascontiguousarray(b) for b in blocks]
-    kernels.combinations(
-        np.array([held[place].ctypes.data for place, _ in logs], np.int64),
-        np.array([held[place].strides[0] // 4 for place, _ in logs], np.int64),
-        np.array([floor for _, floor in logs], np.float32),
-        *_packed([list(rows) for rows in means]),
-        *_packed([[at for at, _ in term] for term in terms]),
-        np.array([weight for term in terms for _, weight in term], np.float32),
-        np.array([mix.shift for _, (_, mix) in asked], np.float32),
-        np.array([plane for plane, _ in asked], np.int64),
-        np.empty((len(logs) + len(means) + 1, CELLS), np.float32),
-        out,
-    )
-
-
-def _packed(lists: Sequence[list[int]]) -> tuple[Array, Array]:
-    """Lists one after the other, and where each begins."""
-    starts = np.cumsum([0, *map(len, lists)], dtype=np.int64)
-    return starts, np.array([item for some in lists for item in some], np.int64)
-
-
-LOGARITHMS = Family("logarithms", lambda parameters: None, mix_together, pooled=True)
-"""Rows of any assays."""
-
-
-def alone(layers: Sequence[Array], out: Array, cell: Cell, mixes: Sequence[Mix]) -> None:
-    """What a single row asks for."""
-    places = tuple(range(len(layers)))
-    planes = out[None] if out.ndim == 2 else out
-    mix_together(layers, planes, cell, [(k, (places, mix)) for k, mix in enumerate(mixes)], None)
-
-
-def floors_of(values: Sequence[Array], attrs: Attrs, most: float) -> list[float]:
-    """
-    Half the smallest positive value of every layer.
-
-    Raises
-    ------
-    EvidenceError
-        If the layers have no cell in common, or one is undetected in too many of them.
-    """
-    floors = []
-    for part, about in zip(values, attrs, strict=True):
-        name = str(about.get("name", "a layer"))
-        if part.size == 0:
-            raise EvidenceError("The layers have no cell in which all of them hold a value.")
-        undetected = float(np.mean(part <= 0))
-        if undetected > most:
-            raise EvidenceError(
-                f"'{name}' is zero or negative, that is undetected, in {undetected:.0%} of its "
-                f"cells, and {most:.0%} is the most here: leave it out, or use share_above.",
-                name,
-            )
-        floors.append(max(float(about["least"]) / 2, LEAST))
-    return floors
-
-
-def _logarithm(layer: Array, floor: float) -> Array:
-    """Natural logarithm of a layer raised to its floor."""
-    return np.asarray(np.log(np.maximum(layer, np.float32(floor))))
 
 
 def _learn_parts(
@@ -376,7 +266,7 @@ def _learn_components(values: Sequence[Array], attrs: Attrs, *, count: int = 3) 
             f"'count' is 1 to {len(values) - 1} components of these {len(values)} layers, "
             f"but {count} came."
         )
-    logs = [_logarithm(v, f) for v, f in zip(values, learned["floors"], strict=True)]
+    logs = [logarithm(v, f) for v, f in zip(values, learned["floors"], strict=True)]
     total, product = np.zeros(len(logs)), np.zeros((len(logs), len(logs)))
     for start in range(0, logs[0].size, 2**16):
         part = np.stack([log[start : start + 2**16] for log in logs], axis=1, dtype=np.float64)
@@ -482,7 +372,7 @@ def _learn_pathfinders(
             f"'weights' are numbers above 0, one a layer, but {weights} came for {len(values)}."
         )
     floors = floors_of(values, attrs, MOST_UNDETECTED)
-    spreads = [centre_and_spread(_logarithm(v, f)) for v, f in zip(values, floors, strict=True)]
+    spreads = [centre_and_spread(logarithm(v, f)) for v, f in zip(values, floors, strict=True)]
     return {
         "floors": floors,
         "medians": [centre for centre, _ in spreads],
