@@ -247,9 +247,78 @@ def with_harmonica(z: xr.DataArray) -> Iterator[Row]:
     yield "reduction_to_pole", "harmonica", ours, other, why
 
 
+def assays() -> list[xr.DataArray]:
+    """Skewed layers that are parts of a whole."""
+    rng = np.random.default_rng(2)
+    values = np.exp(rng.normal(size=(4, *SHAPE)) + np.arange(4)[:, None, None])
+    parts = (values / values.sum(axis=0)).astype(np.float32)
+    names = ("Sb", "As", "Pb", "Zn")
+    return [
+        xr.DataArray(part, GRID.coordinates(), ("y", "x"), name=name)
+        for part, name in zip(parts, names, strict=True)
+    ]
+
+
+def table_of(parts: list[xr.DataArray]) -> np.ndarray:
+    """A row a cell, a column a part, float64."""
+    return np.stack([part.values.ravel() for part in parts], axis=1).astype(np.float64)
+
+
+def beside(planes: np.ndarray) -> np.ndarray:
+    """Planes side by side."""
+    return np.concatenate(list(planes), axis=1)
+
+
+def of_table(table: np.ndarray) -> np.ndarray:
+    """Columns of a table as planes side by side."""
+    return beside(table.T.reshape(-1, *SHAPE))
+
+
+def with_scipy_powers(z: xr.DataArray) -> Iterator[Row]:
+    from scipy import stats
+
+    part = assays()[2]
+    for method, function in (("box-cox", stats.boxcox), ("yeo-johnson", stats.yeojohnson)):
+        theirs = function(part.values.ravel().astype(np.float64))[0]
+        theirs = ((theirs - theirs.mean()) / theirs.std()).reshape(SHAPE)
+        ours = features.power_transform(part, method=method).values
+        yield f"power_transform, {method}", "SciPy", ours, theirs, "float32 against float64"
+
+
+def with_composition_stats(z: xr.DataArray) -> Iterator[Row]:
+    import composition_stats as peer
+
+    parts, why = assays(), "float32 against float64"
+    table = table_of(parts)
+    ours = beside(features.log_ratio_clr(*parts).values)
+    yield "log_ratio_clr", "composition-stats", ours, of_table(peer.clr(table)), why
+    ours = beside(features.log_ratio_alr(*parts).values)
+    theirs = of_table(peer.alr(table, denominator_idx=3))
+    yield "log_ratio_alr", "composition-stats", ours, theirs, why
+    # The same binary partition: one against three, one against two, one against one.
+    partition = np.array([[1, -1, -1, -1], [0, 1, -1, -1], [0, 0, 1, -1]])
+    theirs = of_table(peer.ilr(table, basis=peer.sbp_basis(partition)))
+    balances = [features.ilr_balance(*parts[k:], numerator=1).values for k in range(3)]
+    yield "ilr_balance", "composition-stats", np.concatenate(balances, axis=1), theirs, why
+
+
+def with_pyrolite(z: xr.DataArray) -> Iterator[Row]:
+    from pyrolite.comp import codata
+
+    parts, why = assays(), "float32 against float64"
+    table = table_of(parts)
+    ours = beside(features.log_ratio_clr(*parts).values)
+    yield "log_ratio_clr", "pyrolite", ours, of_table(codata.CLR(table)), why
+    ours = beside(features.log_ratio_alr(*parts).values)
+    yield "log_ratio_alr", "pyrolite", ours, of_table(codata.ALR(table, ind=-1)), why
+
+
 PEERS = {
     "SciPy": (find_spec("scipy"), with_scipy),
     "scikit-image": (find_spec("skimage"), with_skimage),
+    "SciPy's powers": (find_spec("scipy"), with_scipy_powers),
+    "composition-stats": (find_spec("composition_stats"), with_composition_stats),
+    "pyrolite": (find_spec("pyrolite"), with_pyrolite),
     "xarray-spatial": (find_spec("xrspatial"), with_xrspatial),
     "harmonica": (find_spec("harmonica"), with_harmonica),
     "gdaldem": (shutil.which("gdaldem"), with_gdaldem),
@@ -264,7 +333,8 @@ def main() -> None:
         f"Hills of 1500 ± 300 m with noise of 1 m on {SHAPE[0]} × {SHAPE[1]} cells of {CELL:g} m, "
         f"{EDGE} cells of every edge left out, where others mirror or extend and ours takes the "
         "cells beyond as gaps. None of the others skips gaps in the same way, so there are none.",
-        "harmonica has no pseudo-gravity; ours is tested against the formula of a prism.",
+        "harmonica has no pseudo-gravity; ours is tested against the formula of a prism. "
+        "Log-ratios are of four skewed parts of a whole (pyrolite is in no extra).",
         "Made by `python benchmarks/agreement.py`.",
         "",
         "| Operation | against | largest difference | root mean square | of a spread of | why |",

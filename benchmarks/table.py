@@ -18,6 +18,7 @@ from pathlib import Path
 import bench_distance
 import bench_fields
 import bench_focal
+import bench_geology
 import bench_recipe
 import bench_structure
 import bench_terrain
@@ -63,6 +64,15 @@ def cases(size: int, quick: bool) -> Iterator[Case]:
                     for e in bench_terrain.INSTALLED
                 },
             )
+    for case in bench_geology.CASES:
+        yield (
+            case,
+            {
+                e: lambda e=e, c=case: bench_geology.prepare(c, e, size)
+                for other, e in bench_geology.cases()
+                if other == case
+            },
+        )
     for pattern in bench_distance.PATTERNS:
         yield (
             f"distance, {pattern}",

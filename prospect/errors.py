@@ -21,6 +21,14 @@ class RecipeError(ProspectError):
     """A recipe or commodity file, or one of its features, is wrong."""
 
 
+class EvidenceError(RecipeError):
+    """Layers do not allow a row that is right in itself; the builder leaves it out and says so."""
+
+    def __init__(self, message: str, layer: str = "") -> None:
+        super().__init__(message)
+        self.layer = layer
+
+
 class LabelError(ProspectError):
     """Known deposits cannot be read, placed on the grid or learnt from."""
 

@@ -55,6 +55,29 @@ _SECOND_HAND = (
 )
 _ASSAY_WORDS = frozenset("geochemistry geochem gc till soil stream rock ppm ppb assay icp".split())
 
+# What names of a sensor's scenes hold, and the bands of it that have a role.
+_SENSORS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = tuple(
+    (sensor, re.compile(names, re.IGNORECASE), frozenset(bands.split()))
+    for sensor, names, bands in (
+        (
+            "aster",
+            r"(?<![a-z])(aster|ast_)",
+            "1 2 3n 3b 4 5 6 7 8 9 10 11 12 13 14",
+        ),
+        (
+            "landsat",
+            r"(?<![a-z])(l[co]0[89]_|landsat_?[89]?(?![0-9])|oli(?![a-z]))",
+            "1 2 3 4 5 6 7 8 9 10 11",
+        ),
+        (
+            "sentinel2",
+            r"(?<![a-z])(sentinel_?2|s2[abc]?_|t\d\d[a-z]{3}_\d{8}t\d{6})",
+            "1 2 3 4 5 6 7 8 8a 9 10 11 12",
+        ),
+    )
+)
+_BAND = re.compile(r"(?:^|[\W_])(?:band|imagedata|b)[\W_]?0?(\d{1,2}[anb]?)(?=$|[\W_])", re.I)
+
 _UNITS = {
     "elevation": "m",
     "magnetics": "nT",
@@ -87,6 +110,9 @@ def guess_role(path: Path | str) -> Guess:
         The role is ``other.<name>`` when nothing is recognised.
     """
     stem = Path(path).stem
+    band = _band(stem)
+    if band:
+        return Guess(band)
     lower = [word.lower() for word in re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", stem) if word]
     if all(word in lower for word in ("study", "area")):
         return Guess("area.study")
@@ -110,6 +136,15 @@ def guess_role(path: Path | str) -> Guess:
         return Guess(f"geochemistry.{element}", "%" if unit == "pct" else unit, doubts)
     name = "_".join(whole) or "unnamed"
     return Guess(f"other.{name}", "", ("its role was not recognised: name it",))
+
+
+def _band(stem: str) -> str:
+    """The role of a satellite's band, or nothing."""
+    found = _BAND.search(stem)
+    for sensor, names, bands in _SENSORS:
+        if found and names.search(stem) and found[1].lower() in bands:
+            return f"{sensor}.b{found[1].lower()}"
+    return ""
 
 
 def family(role: str) -> str:

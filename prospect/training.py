@@ -470,7 +470,7 @@ def _record(
         "random_state": random_state,
         "folds": {name: _parameters(each) for name, each in splitters.items()},
         "labels": {"deposits": labels.deposits, **labels.counts},
-        "notes": list(labels.notes),
+        "notes": [*labels.notes, *builder.notes_],
         "missing_rows": [spec.name for spec in builder.missing_],
         "inputs": {
             name: {"file": source.name, "sha256": sha256(source)}

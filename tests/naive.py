@@ -157,10 +157,10 @@ def contacts(layer, codes, others):
 
 
 def logarithms(*layers):
-    """Natural logarithms over a floor: half the least positive value where all are valid."""
+    """Natural logarithms over half each layer's least positive value, where all are valid."""
     layers = [np.asarray(layer, np.float64) for layer in layers]
     valid = ~np.isnan(layers).any(axis=0)
-    floors = [layer[valid & (layer > 0)].min() / 2 for layer in layers]
+    floors = [layer[layer > 0].min() / 2 for layer in layers]
     return np.array(
         [
             np.log(np.where(valid, np.maximum(x, f), np.nan))

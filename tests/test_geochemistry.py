@@ -1,4 +1,4 @@
-"""Assays: against oracles, with gaps, by tiles, and what they refuse."""
+"""Assays against their background: against oracles, with gaps, by tiles, and what they refuse."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ from prospect.features import (
 )
 from prospect.grid import Cell, Window
 
-SHAPES = [(30, 40), (1, 900), (900, 1)]
-
 
 def assays(shape=(30, 40), gaps=0.0, count=4):
     layers = {}
@@ -38,61 +36,6 @@ def assays(shape=(30, 40), gaps=0.0, count=4):
         layer[rng.random(shape) < gaps] = np.nan
         layers[name] = layer
     return layers
-
-
-@pytest.mark.parametrize("gaps", [0.0, 0.02, 0.6])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_log_ratios_against_their_oracles(make_stack, shape, gaps):
-    layers = assays(shape, gaps, count=2 if gaps > 0.5 else 4)
-    stack = make_stack(**layers)
-    logs = naive.logarithms(*layers.values())
-    got = log_ratio_clr(*stack.values())
-    np.testing.assert_allclose(got.values, logs - logs.mean(axis=0), atol=2e-5)
-    assert list(got["feature"].values) == list(layers)
-    valid = ~np.isnan(got.values)
-    assert valid.any() and (valid == valid[0]).all()
-    np.testing.assert_allclose(got.values.sum(axis=0)[valid[0]], 0, atol=1e-5)
-    first_two = naive.logarithms(layers["Sb"], layers["As"])
-    got = ratio(stack["Sb"], stack["As"]).values
-    np.testing.assert_allclose(got, first_two[0] - first_two[1], atol=2e-5)
-    r, s = 1, len(layers) - 1
-    balance = np.sqrt(r * s / (r + s)) * (logs[0] - logs[1:].mean(axis=0))
-    got = ilr_balance(*stack.values(), numerator=1).values
-    np.testing.assert_allclose(got, balance, atol=2e-5)
-
-
-def test_balances_keep_the_length_of_a_composition(make_stack):
-    # A full set of balances is a rotation of the centred log-ratios.
-    layers = {name: np.abs(x) + np.float32(0.1) for name, x in assays().items()}
-    stack = make_stack(**layers)
-    parts = list(stack.values())
-    balances = [
-        ilr_balance(*parts, numerator=2),
-        ilr_balance(parts[0], parts[1], numerator=1),
-        ilr_balance(parts[2], parts[3], numerator=1),
-    ]
-    clr = log_ratio_clr(*parts).values
-    length = sum(np.square(b.values, dtype=np.float64) for b in balances)
-    np.testing.assert_allclose(length, np.square(clr, dtype=np.float64).sum(axis=0), rtol=1e-4)
-
-
-def test_dilution_changes_no_log_ratio(make_stack):
-    layers = {name: np.abs(x) + np.float32(0.1) for name, x in assays(count=3).items()}
-    weak = {name: x * np.float32(0.25) for name, x in layers.items()}
-    for operation, options in ((log_ratio_clr, {}), (ilr_balance, {"numerator": 2})):
-        first = operation(*make_stack(**layers).values(), **options).values
-        second = operation(*make_stack(**weak).values(), **options).values
-        np.testing.assert_allclose(first, second, atol=1e-5)
-
-
-@pytest.mark.parametrize("gaps", [0.0, 0.02, 0.6])
-def test_pathfinder_sum_against_its_oracle(make_stack, gaps):
-    layers = assays(gaps=gaps, count=3)
-    z = [naive.robust_z(layer) for layer in naive.logarithms(*layers.values())]
-    got = pathfinder_sum(*make_stack(**layers).values(), weights=[1, 1, 0.5]).values
-    np.testing.assert_allclose(got, (z[0] + z[1] + z[2] / 2) / 2.5, atol=2e-5)
-    got = pathfinder_sum(*make_stack(**layers).values()).values
-    np.testing.assert_allclose(got, np.mean(z, axis=0), atol=2e-5)
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.02, 0.6])
@@ -180,6 +123,19 @@ def test_thresholds_lie_where_the_power_law_breaks(make_stack):
     assert low == pytest.approx(10, rel=0.15)
     assert high == pytest.approx(100, rel=0.15)
     np.testing.assert_array_equal(got.values[0, :3], [0, 0, np.nan])
+
+
+def test_a_threshold_parts_two_populations(make_stack):
+    rng = np.random.default_rng(1)
+    background, ore = rng.lognormal(0, 0.5, 38_000), rng.lognormal(4.5, 0.3, 2_000)
+    values = rng.permutation(np.concatenate([background, ore])).reshape(200, 200)
+    got = concentration_area_class(make_stack(a=values.astype(np.float32))["a"]).values
+    # The 5 % of ore are above the upper or the lower threshold, and next to nothing else is.
+    ore_rich = values > np.exp(2.5)
+    assert (got[ore_rich] >= 1).all()
+    assert (got[~ore_rich] == 0).mean() > 0.5
+    parted = min(abs((got >= k).mean() - 0.05) for k in (1, 2))
+    assert parted < 0.02
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.02, 0.6])

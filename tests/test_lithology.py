@@ -17,7 +17,8 @@ from prospect.features import (
     contact_proximity,
 )
 from prospect.features.lithology import group_codes
-from prospect.grid import Cell
+from prospect.features.plan import make_plan
+from prospect.grid import Cell, Window
 
 CELLS = [Cell(100.0, 100.0), Cell(250.0, 80.0)]
 TABLE = {"classes": {0: "shale", 1: "carbonate", 2: "granite"}}
@@ -143,3 +144,69 @@ def test_what_it_refuses():
         group_codes(None, {}, classes=["shale"], others=["granite"])
     with pytest.raises(RecipeError, match="'radius' is a length"):
         naive.apply(contact_length, rocks((5, 5)), CELLS[0], radius=0.0, **PAIR)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("shape", ["square", "circle"])
+def test_shares_counted_together_are_those_alone(make_stack, gaps, shape):
+    table = {k: f"rock {k}" for k in range(6)}
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 6, (70, 90)).astype(np.int32)
+    codes[rng.random(codes.shape) < gaps] = -1
+    codes[:3, :3] = 2**31 - 1
+    stack = make_stack(rock=codes, attrs={"rock": {"classes": table}})
+    # Groups overlap, and one class is in none.
+    groups = [["rock 0"], ["rock 0", "rock 1"], ["rock 4", "rock 1", "rock 0"], ["rock 3"]]
+    rows = [
+        {
+            "name": str(k),
+            "operation": "class_share",
+            "of": "rock",
+            "classes": group,
+            "radius": 400,
+            "shape": shape,
+        }
+        for k, group in enumerate(groups)
+    ]
+    built = FeatureBuilder(rows).fit(stack)
+    assert len(make_plan(built.steps_, built.cell_).calls) == 1
+    whole = built.transform(stack).values
+    inside = None
+    if shape == "circle":
+        y, x = np.mgrid[-4:5, -4:5]
+        inside = np.hypot(y, x) <= 4
+    for k, group in enumerate(groups):
+        alone = class_share(stack["rock"], classes=group, radius=400, shape=shape)
+        np.testing.assert_array_equal(alone.values, whole[k])
+        flags = np.where(codes < 0, np.nan, np.isin(codes, [int(name[-1]) for name in group]))
+        want = naive.focal(flags, 4, 4, np.mean, inside=inside)
+        np.testing.assert_allclose(whole[k], want, atol=1e-6)
+    part = built.transform(stack, Window(13, 21, 40, 50)).values
+    np.testing.assert_array_equal(part, whole[:, 13:53, 21:71])
+
+
+def test_shares_of_a_wide_map_do_not_show_where_columns_were_parted():
+    layer = rocks((12, 1500), 0.1)
+    options = {"classes": ["shale"], "codes": [0], "shape": "square", "radius": 900.0}
+    whole = naive.apply(class_share, layer, CELLS[0], **options)
+    near = naive.apply(class_share, layer[:, 900:1200], CELLS[0], **options)
+    np.testing.assert_array_equal(whole[:, 909:1191], near[:, 9:-9])
+
+
+def test_a_row_is_content_with_the_classes_that_the_map_has(make_stack):
+    stack = make_stack(rock=rocks((20, 24)), attrs={"rock": TABLE})
+    row = {"operation": "class_share", "of": "rock", "radius": 300}
+    rows = [
+        {"name": "some", "classes": ["shale", "marble"], **row},
+        {"name": "same", "classes": ["shale"], **row},
+        {"name": "none", "classes": ["marble"], **row},
+    ]
+    built = FeatureBuilder(rows).fit(stack)
+    assert built.feature_names == ["some", "same"]
+    assert [spec.name for spec in built.missing_] == ["none"]
+    assert built.notes_ == ("'some': 'rock' has no class marble",)
+    some, same = built.transform(stack).values
+    np.testing.assert_array_equal(some, same)
+    # Whoever calls the operation is told.
+    with pytest.raises(RecipeError, match="has no class 'marble'"):
+        class_share(stack["rock"], classes=["shale", "marble"], radius=300)

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from prospect.errors import RecipeError
-from prospect.features import get_operation, log, one_hot, operations, robust_z, value
+from prospect.features import (
+    FeatureBuilder,
+    class_code,
+    get_operation,
+    log,
+    one_hot,
+    operations,
+    power_transform,
+    robust_z,
+    value,
+)
 
 
 def test_value_is_the_layer(make_stack, field):
@@ -91,3 +101,54 @@ def test_every_operation_documents_itself():
         for part in ("Parameters", "Returns"):
             assert part in text, f"{name} has no {part}"
         assert "ap" in text.split("Returns")[1], f"{name} does not say what becomes of gaps"
+
+
+@pytest.mark.parametrize("method", ["box-cox", "yeo-johnson"])
+def test_power_transform_against_scikit_learn(make_stack, field, method):
+    from sklearn.preprocessing import PowerTransformer
+
+    layer = np.exp(field((60, 70), 0.1)) + np.float32(0.1)
+    if method == "yeo-johnson":
+        layer -= np.float32(1)
+    got = power_transform(make_stack(a=layer)["a"], method=method).values
+    want = PowerTransformer(method).fit_transform(layer.reshape(-1, 1).astype(np.float64))
+    np.testing.assert_allclose(got, want.reshape(layer.shape), atol=2e-4)
+
+
+def test_box_cox_of_a_lognormal_layer_is_its_logarithm(make_stack):
+    z = np.random.default_rng(0).normal(size=(200, 200)).astype(np.float32)
+    stack = make_stack(a=np.exp(z), b=z)
+    learned = power_transform.learn(np.exp(z).ravel(), {}, method="box-cox")
+    assert abs(learned["exponent"]) < 0.02
+    got = power_transform(stack["a"], method="box-cox").values
+    np.testing.assert_allclose(got[abs(z) < 2], z[abs(z) < 2], atol=0.06)
+    # A normal layer stays as it is.
+    assert power_transform.learn(z.ravel(), {})["exponent"] == pytest.approx(1, abs=0.02)
+
+
+def test_power_transform_is_frozen_and_takes_what_was_not_detected(make_stack, field):
+    layer = np.exp(field((40, 50), 0.0))
+    layer[0, :3] = 0, -1, np.nan
+    for method in ("box-cox", "yeo-johnson"):
+        row = {"name": "p", "operation": "power_transform", "of": "a", "method": method}
+        built = FeatureBuilder([row]).fit(make_stack(a=layer))
+        whole = built.transform(make_stack(a=layer)).values[0]
+        assert np.isnan(whole[0, 2])
+        assert np.isfinite(whole).sum() == whole.size - 1
+        other = built.transform(make_stack(a=layer[20:])).values[0]
+        np.testing.assert_array_equal(other, whole[20:])
+
+
+def test_what_a_power_transform_refuses(make_stack):
+    stack = make_stack(a=np.full((4, 5), -2, np.float32))
+    with pytest.raises(RecipeError, match="needs positive values"):
+        power_transform(stack["a"], method="box-cox")
+    with pytest.raises(RecipeError, match="two different values"):
+        power_transform(stack["a"])
+    with pytest.raises(RecipeError, match="'method' is 'box-cox' or"):
+        power_transform(stack["a"], method="log")
+
+
+def test_class_codes_are_numbers_with_gaps(make_stack):
+    got = class_code(make_stack(a=np.array([[3, -1, 70_000]], np.int32))["a"]).values
+    np.testing.assert_array_equal(got, [[3, np.nan, 70_000]])

@@ -33,6 +33,18 @@ from prospect.roles import ELEMENTS, family, guess_role, matches
         ("карта 1.tif", "other.карта_1", "", True),
         ("123.tif", "other.123", "", True),
         (".tif", "other.tif", "", True),
+        # Bands of satellites, whatever the product calls them.
+        ("AST_L1T_00307012003_ImageData3N.tif", "aster.b3n", "", False),
+        ("AST_07XT_SRF_SWIR_B05.tif", "aster.b5", "", False),
+        ("ASTER_Band13.tif", "aster.b13", "", False),
+        ("LC08_L2SP_152032_20200801_02_T1_SR_B4.TIF", "landsat.b4", "", False),
+        ("LC09_L1TP_B10.TIF", "landsat.b10", "", False),
+        ("T42TVL_20200101T060000_B8A_20m.tif", "sentinel2.b8a", "", False),
+        ("sentinel2_b02.tif", "sentinel2.b2", "", False),
+        # Landsat 7 numbers its bands otherwise.
+        ("LE07_L1TP_B4.TIF", "other.le07_l1tp_b4", "", True),
+        ("basement_b5.tif", "other.basement_b5", "", True),
+        ("aster_b15.tif", "other.aster_b15", "", True),
         # Words that only hold a known one are another thing.
         ("image.tif", "other.image", "", True),
         ("demand.tif", "other.demand", "", True),

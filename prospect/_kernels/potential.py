@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
-from prospect._kernels.terrain import DEGREES, arctan
+from prospect._kernels.terrain import arctan
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -91,7 +91,7 @@ def tilt_of(up: Floats, level: Floats, gap: Floats, line: Floats) -> None:
     for j in range(line.shape[0]):
         steep, flat = abs(up[j]), level[j]
         more, less = (steep, flat) if steep > flat else (flat, steep)
-        angle = arctan(less / more) * DEGREES if more > zero else zero
+        angle = arctan(less / more) if more > zero else zero
         angle = right - angle if steep > flat else angle
         line[j] = (-angle if up[j] > zero else angle) + gap[j]
 
@@ -103,7 +103,7 @@ def level_tilt_of(up: Floats, level: Floats, gap: Floats, line: Floats) -> None:
     for j in range(line.shape[0]):
         steep, flat = abs(up[j]), level[j]
         more, less = (flat, steep) if flat > steep else (steep, flat)
-        angle = arctan(less / more) * DEGREES if more > zero else zero
+        angle = arctan(less / more) if more > zero else zero
         line[j] = (right - angle if flat > steep else angle) + gap[j]
 
 

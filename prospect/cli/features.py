@@ -86,3 +86,5 @@ def plan(sources: tuple[Path, ...], commodity: str, drivers: tuple[str, ...]) ->
     if builder.missing_:
         names = ", ".join(spec.name for spec in builder.missing_)
         click.echo(f"Without layers, and left out: {names}.")
+    for note in builder.notes_:
+        click.echo(note)

@@ -1,6 +1,14 @@
 """Features: operations on layers, recipes of them, and the builder that runs recipes."""
 
 from prospect.features.builder import FeatureBuilder
+from prospect.features.compositions import (
+    clr_components,
+    ilr_balance,
+    log_ratio_alr,
+    log_ratio_clr,
+    pathfinder_sum,
+    ratio,
+)
 from prospect.features.contour import distance_to_contour, proximity_to_contour
 from prospect.features.distance import (
     distance_to,
@@ -36,12 +44,8 @@ from prospect.features.focal_rank import (
 )
 from prospect.features.geochemistry import (
     concentration_area_class,
-    ilr_balance,
     levelled_z,
     local_anomaly,
-    log_ratio_clr,
-    pathfinder_sum,
-    ratio,
 )
 from prospect.features.lithology import (
     class_share,
@@ -49,7 +53,16 @@ from prospect.features.lithology import (
     contact_length,
     contact_proximity,
 )
-from prospect.features.local import log, one_hot, quantile_rank, robust_z, value, winsorise
+from prospect.features.local import (
+    class_code,
+    log,
+    one_hot,
+    power_transform,
+    quantile_rank,
+    robust_z,
+    value,
+    winsorise,
+)
 from prospect.features.operation import Operation, get_operation, operation, operations
 from prospect.features.potential_field import (
     derivative_easting,
@@ -63,6 +76,13 @@ from prospect.features.potential_field import (
 )
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.features.smoothing import difference_of_gaussians, gaussian
+from prospect.features.spectral import (
+    band_ratio,
+    masked,
+    normalised_difference,
+    reflectance,
+    spectral_index,
+)
 from prospect.features.structure import (
     crossing_density,
     distance_to_strike,
@@ -93,9 +113,12 @@ __all__ = [
     "Operation",
     "Recipe",
     "aspect",
+    "band_ratio",
+    "class_code",
     "class_entropy",
     "class_majority",
     "class_share",
+    "clr_components",
     "concentration_area_class",
     "contact_distance",
     "contact_length",
@@ -130,8 +153,11 @@ __all__ = [
     "local_anomaly",
     "local_z",
     "log",
+    "log_ratio_alr",
     "log_ratio_clr",
+    "masked",
     "node_density",
+    "normalised_difference",
     "northness",
     "one_hot",
     "operation",
@@ -139,6 +165,7 @@ __all__ = [
     "pathfinder_sum",
     "plan_curvature",
     "point_density",
+    "power_transform",
     "profile_curvature",
     "proximity",
     "proximity_to_classes",
@@ -148,6 +175,7 @@ __all__ = [
     "quantile_rank",
     "ratio",
     "reduction_to_pole",
+    "reflectance",
     "residual",
     "robust_z",
     "roughness",
@@ -155,6 +183,7 @@ __all__ = [
     "share_above",
     "signed_distance_to_classes",
     "slope",
+    "spectral_index",
     "strike_variance",
     "terrain_derivatives",
     "theta_map",

@@ -14,17 +14,21 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from prospect.errors import GridError, LayerError, RecipeError
+from prospect.errors import EvidenceError, GridError, RecipeError
 from prospect.features import whole
-from prospect.features.operation import Operation, get_operation
+from prospect.features.fitting import (
+    learn_row,
+    require_inputs,
+    require_window,
+    settings_of,
+    without,
+)
+from prospect.features.operation import get_operation
 from prospect.features.plan import Plan, Step, lay_tiles, leading_to, make_plan, tiles
 from prospect.features.recipe import FeatureSpec, Recipe, in_use, rounds
 from prospect.features.running import Watch, layer_values, run_plan
-from prospect.features.wavenumber import require_whole
 from prospect.grid import LATTICE, Cell, Grid, Window
-from prospect.lines import require_lines
 from prospect.matching import Binding, LayerCard, bind, cards_of
-from prospect.stack import features_of
 
 SAMPLE_CELLS = 4_000_000
 """Statistics are exact up to this many cells; beyond, a regular subgrid of them is taken."""
@@ -54,6 +58,10 @@ class FeatureBuilder:
     cell_ : Cell
         Size of a cell; a stack with cells of another size is refused.
     missing_ : tuple of FeatureSpec
+        Rows whose layers are absent.
+    notes_ : tuple of str
+        Rows left out because their layers do not allow them, and why; classes and layers
+        that a row does without.
     """
 
     recipe: Recipe | Sequence[Mapping[str, Any]]
@@ -61,6 +69,7 @@ class FeatureBuilder:
     layers_: dict[str, LayerCard] = field(default_factory=dict, init=False, repr=False)
     cell_: Cell = field(default=Cell(math.nan, math.nan), init=False, repr=False)
     missing_: tuple[FeatureSpec, ...] = field(default=(), init=False, repr=False)
+    notes_: tuple[str, ...] = field(default=(), init=False, repr=False)
 
     def fit(self, stack: xr.Dataset) -> FeatureBuilder:
         """
@@ -82,7 +91,9 @@ class FeatureBuilder:
         Raises
         ------
         RecipeError
-            If no row can be used, or a row does not fit its layers.
+            If no row can be used, or a row is wrong. A row that is right but whose layers
+            do not allow it, such as an assay that was mostly not detected, is left out and
+            told in ``notes_``.
         GridError
             If metres are needed on a geographic grid.
         """
@@ -104,8 +115,19 @@ class FeatureBuilder:
         used = {item for spec in specs for item in spec.of if item in stack.data_vars}
         self.layers_ = cards_of(stack[sorted(used, key=list(stack.data_vars).index)])
         self.steps_ = ()
+        refused: dict[str, str] = {}
+        notes: list[str] = []
         for batch in rounds(specs, self.layers_):
-            self.steps_ += self._learn(batch, stack, grid)
+            able = _able(batch, refused)
+            self.steps_ += self._learn(able, stack, grid, refused, notes)
+        self.notes_ = (*notes, *refused.values())
+        self.steps_ = tuple(leading_to(self.steps_, {s.name for s in self.steps_ if s.spec.keep}))
+        if not self.steps_:
+            raise RecipeError(
+                f"No feature of the recipe can be built: {next(iter(refused.values()))}"
+            )
+        used = {item for step in self.steps_ for item in step.spec.of}
+        self.layers_ = {name: card for name, card in self.layers_.items() if name in used}
         return self
 
     def transform(
@@ -362,36 +384,34 @@ class FeatureBuilder:
         return made
 
     def _learn(
-        self, specs: Sequence[FeatureSpec], stack: xr.Dataset, grid: Grid
+        self,
+        specs: Sequence[FeatureSpec],
+        stack: xr.Dataset,
+        grid: Grid,
+        refused: dict[str, str],
+        notes: list[str],
     ) -> tuple[Step, ...]:
         """Steps of a round of rows, whose inputs are layers or earlier steps."""
-        settings = {}
+        asked: list[tuple[FeatureSpec, dict[str, Any]]] = []
         for spec in specs:
-            operation = get_operation(spec.operation)
-            try:
-                settings[spec.name] = operation.check(spec.parameters)
-            except RecipeError as error:
-                raise RecipeError(f"Feature '{spec.name}': {error}") from error
-            self._check_inputs(spec, operation, stack)
+            settings, told = settings_of(spec, self.layers_)
+            require_inputs(spec, self.layers_, self.steps_, stack)
+            asked.append((spec, settings))
+            notes += told
         learners = [s for s in specs if get_operation(s.operation).learn is not None]
         samples = self._sample({item for s in learners for item in s.of}, stack, grid)
-        for spec in learners:
-            cards = {item: self.layers_[item] for item in spec.of if item in self.layers_}
-            attrs = [
-                {"name": item, "classes": cards[item].classes if item in cards else {}}
-                for item in spec.of
-            ]
-            blocks = [samples[item] for item in spec.of]
-            try:
-                settings[spec.name] |= get_operation(spec.operation).learn_from(
-                    blocks, attrs, settings[spec.name]
-                )
-            except RecipeError as error:
-                of = ", ".join(spec.of)
-                raise RecipeError(f"Feature '{spec.name}' of {of}: {error}") from error
-        for spec in specs:
-            _require_window(spec, get_operation(spec.operation), settings[spec.name], grid)
-        return tuple(self._step(spec, settings[spec.name]) for spec in specs)
+        steps = []
+        for spec, settings in asked:
+            if spec in learners:
+                try:
+                    spec, settings, told = learn_row(spec, settings, samples, self.layers_)
+                except EvidenceError as error:
+                    refused[spec.name] = f"'{spec.name}' is left out: {error}"
+                    continue
+                notes += told
+            require_window(spec, get_operation(spec.operation), settings, grid)
+            steps.append(self._step(spec, settings))
+        return tuple(steps)
 
     def _step(self, spec: FeatureSpec, parameters: Mapping[str, Any]) -> Step:
         operation = get_operation(spec.operation)
@@ -402,31 +422,6 @@ class FeatureBuilder:
         earlier = next((s.units for s in self.steps_ if s.name == spec.of[0]), "")
         unit = card.unit if card is not None else earlier
         return Step(spec, operation, parameters, columns, operation.units.format(unit=unit))
-
-    def _check_inputs(self, spec: FeatureSpec, operation: Operation, stack: xr.Dataset) -> None:
-        """There must be as many inputs as the operation takes, each of its kind."""
-        try:
-            operation.require_inputs(len(spec.of))
-        except RecipeError as error:
-            raise RecipeError(f"Feature '{spec.name}': {error}") from error
-        for place, item in enumerate(spec.of):
-            takes = operation.kind_of(place)
-            if item in self.layers_:
-                kind = self.layers_[item].kind
-            else:
-                step = next(s for s in self.steps_ if s.name == item)
-                if step.operation.columns is not None:
-                    raise RecipeError(
-                        f"Feature '{spec.name}' is of '{item}', which has several columns."
-                    )
-                kind = "continuous"
-            if takes == "lines":
-                _require_lines(spec, item, stack)
-            elif (kind == "categorical") != (takes == "categorical"):
-                raise RecipeError(
-                    f"Feature '{spec.name}': '{operation.name}' takes a {takes} layer, "
-                    f"but '{item}' is {kind}."
-                )
 
     def _sample(self, names: set[str], stack: xr.Dataset, grid: Grid) -> dict[str, NDArray[Any]]:
         """Layers or earlier steps on a subgrid anchored at the origin, gaps included."""
@@ -460,49 +455,19 @@ class FeatureBuilder:
         return samples
 
 
-def _require_window(
-    spec: FeatureSpec, operation: Operation, parameters: Mapping[str, Any], grid: Grid
-) -> None:
-    """A moving window must be wider than half a cell, and fit into the layers."""
-    if not operation.needs_metres:
-        return
-    cell = grid.cell
-    try:
-        rows, cols = operation.halo(cell, parameters)
-        if operation.whole is not None and operation.whole(parameters):
-            require_whole(grid.shape)
-        if operation.measures is not None:
-            operation.measures(parameters)
-    except RecipeError as error:
-        raise RecipeError(f"Feature '{spec.name}': {error}") from error
-    known = ("radius", "coarse", "sigma")
-    name = next((n for n in known if parameters.get(n) is not None), None)
-    if name is None:
-        return
-    metres = float(parameters[name])
-    if metres < max(cell) / 2:
-        raise RecipeError(
-            f"Feature '{spec.name}': {name} {metres:g} m is less than half a cell of "
-            f"{max(cell):g} m: make it larger, or take finer layers."
-        )
-    if rows > grid.rows or cols > grid.cols:
-        raise RecipeError(
-            f"Feature '{spec.name}': {name} {metres:g} m reaches {rows} × {cols} cells to every "
-            f"side, which is larger than the layers with {grid.rows} × {grid.cols}: make it less."
-        )
-
-
-def _require_lines(spec: FeatureSpec, item: str, stack: xr.Dataset) -> None:
-    """What is measured as lines must be a layer of them."""
-    if item not in stack.data_vars:
-        raise RecipeError(
-            f"Feature '{spec.name}': '{spec.operation}' takes a layer of lines, but '{item}' is "
-            "a feature of cells."
-        )
-    try:
-        require_lines(features_of(stack[item]))
-    except LayerError as error:
-        raise RecipeError(f"Feature '{spec.name}': {error}") from error
+def _able(batch: Sequence[FeatureSpec], refused: dict[str, str]) -> list[FeatureSpec]:
+    """Rows without those that build on a row that was left out, which are left out too."""
+    able = []
+    for spec in batch:
+        for item in spec.of:
+            if item in refused and item in spec.spare and len(spec.of) > 1:
+                spec = without(spec, item)
+        lost = next((item for item in spec.of if item in refused), None)
+        if lost is None:
+            able.append(spec)
+        else:
+            refused[spec.name] = f"'{spec.name}' is left out: it builds on '{lost}'."
+    return able
 
 
 def _load_step(item: Mapping[str, Any]) -> Step:

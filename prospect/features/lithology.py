@@ -8,7 +8,7 @@ is not known, and is not made up. ``class_entropy`` gives the diversity of class
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ from prospect.features.distance import (
     within_cap,
     within_decay,
 )
-from prospect.features.operation import Array, Parameters, operation
-from prospect.features.windows import moments, window
+from prospect.features.operation import Array, Family, Parameters, operation
+from prospect.features.windows import fewest, moments, of_window, reach_of, size_of, window
 from prospect.grid import Cell
 
 
@@ -68,6 +68,45 @@ def group_codes(
     return {"codes": codes, "other_codes": class_codes(values, attrs, classes=others)["codes"]}
 
 
+def shares_together(
+    block: Array,
+    out: Array,
+    cell: Cell,
+    asked: Sequence[tuple[int, tuple[int, ...]]],
+    key: tuple[float, float, str],
+) -> None:
+    """Fill planes with the shares of groups of classes in one window."""
+    radius, min_valid, shape = key
+    if shape == "circle":
+        for plane, codes in asked:
+            shares = np.where(block < 0, np.float32(np.nan), of_classes(block, list(codes)))
+            shares = shares.astype(np.float32, copy=False)
+            moments(shares, out[plane][None], cell, radius, min_valid, shape, (0, -1, -1))
+        return
+    from prospect._kernels import shares as kernels
+
+    rows, cols = cell.halo(radius)
+    needed = fewest(size_of(reach_of(cell, radius, shape)[0]), min_valid)
+    table = sorted({code for _, codes in asked for code in codes})
+    slots = np.empty(block.shape, np.uint16)
+    kernels.slots_of(np.ascontiguousarray(block), np.array(table, np.int32), slots)
+    # Gaps and classes that nobody asks for are of no group.
+    groups = [[], [], *([k for k, (_, codes) in enumerate(asked) if c in codes] for c in table)]
+    owners = np.array([some[0] if some else len(asked) for some in groups], np.uint16)
+    starts = np.cumsum([0, *(max(len(some) - 1, 0) for some in groups)], dtype=np.int64)
+    members = np.array([k for some in groups for k in some[1:]], np.int64)
+    planes = np.array([plane for plane, _ in asked], np.int64)
+    kernels.box_shares(slots, owners, starts, members, rows, cols, needed, planes, out)
+
+
+SHARES = Family("shares", of_window, shares_together)
+"""Rows of one map of classes, radius, shape and share of valid cells."""
+
+
+def _codes_asked(parameters: Parameters) -> list[tuple[int, ...]]:
+    return [tuple(parameters["codes"])]
+
+
 @operation(
     takes="categorical",
     halo=window,
@@ -75,6 +114,7 @@ def group_codes(
     learned=("codes",),
     units="1",
     anchored=True,
+    joint=(SHARES, _codes_asked),
 )
 def class_share(
     block: Array,
@@ -114,9 +154,7 @@ def class_share(
         From 0 to 1, of the window's valid cells. NaN in gaps and where the window holds
         too few of them.
     """
-    shares = np.where(block < 0, np.float32(np.nan), of_classes(block, codes))
-    shares = shares.astype(np.float32, copy=False)
-    moments(shares, out[None], cell, radius, min_valid, shape, (0, -1, -1))
+    shares_together(block, out[None], cell, [(0, tuple(codes))], (radius, min_valid, shape))
 
 
 @operation(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prospect.errors import RecipeError
+from prospect.errors import EvidenceError, RecipeError
 from prospect.features.operation import Array, Parameters, operation
 from prospect.grid import Cell
 
@@ -38,7 +38,7 @@ def _learn_floor(values: Array, attrs: Mapping[str, Any], *, floor: float = 0.0)
         return {"floor": floor}
     positive = values[values > 0]
     if positive.size == 0:
-        raise RecipeError("A logarithm needs positive values, but the layer has none.")
+        raise EvidenceError("A logarithm needs positive values, but the layer has none.")
     return {"floor": float(positive.min()) / 2}
 
 
@@ -71,7 +71,7 @@ def log(layer: Array, *, out: Array, cell: Cell, floor: float) -> None:
 def _learn_quartiles(values: Array, attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Median, and the interquartile range as a standard deviation."""
     if values.size == 0:
-        raise RecipeError("A robust z needs values, but the layer has gaps only.")
+        raise EvidenceError("A robust z needs values, but the layer has gaps only.")
     low, centre, high = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
     spread = (high - low) / IQR_TO_SIGMA
     if spread == 0:
@@ -107,7 +107,7 @@ RANKS = 200
 def _learn_ranks(values: Array, attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Values at regular ranks; a value that holds several of them gets their middle."""
     if values.size == 0:
-        raise RecipeError("Ranks need values, but the layer has gaps only.")
+        raise EvidenceError("Ranks need values, but the layer has gaps only.")
     ranks = np.linspace(0, 1, RANKS + 1)
     knots, first = np.unique(np.quantile(values.astype(np.float64), ranks), return_index=True)
     last = np.append(first[1:] - 1, RANKS)
@@ -145,7 +145,7 @@ def _learn_bounds(
     if not 0 <= low < high <= 1:
         raise RecipeError(f"'low' and 'high' are shares, 0 to 1, but {low:g} and {high:g} came.")
     if values.size == 0:
-        raise RecipeError("Quantiles need values, but the layer has gaps only.")
+        raise EvidenceError("Quantiles need values, but the layer has gaps only.")
     lowest, highest = (float(q) for q in np.quantile(values, (low, high)))
     return {"lowest": lowest, "highest": highest}
 
@@ -180,6 +180,127 @@ def winsorise(
         In the unit of the layer. Gaps stay gaps.
     """
     np.clip(layer, np.float32(lowest), np.float32(highest), out=out)
+
+
+MOST_FITTED = 200_000
+"""Values that an exponent is fitted to; of more, every so-manieth in order of place."""
+
+
+def _learn_exponent(
+    values: Array, attrs: Mapping[str, Any], *, method: str = "yeo-johnson"
+) -> dict[str, Any]:
+    """The exponent that makes the values most like a normal distribution, and their scale."""
+    from scipy import stats
+
+    if method not in ("box-cox", "yeo-johnson"):
+        raise RecipeError(f"'method' is 'box-cox' or 'yeo-johnson', but {method!r} came.")
+    sample = values[:: max(1, values.size // MOST_FITTED)].astype(np.float64)
+    floor = 0.0
+    if method == "box-cox":
+        positive = values[values > 0]
+        if positive.size == 0:
+            raise EvidenceError("Box-Cox needs positive values, but the layer has none.")
+        floor = float(positive.min()) / 2
+        sample = np.maximum(sample, floor)
+    if sample.size == 0 or sample.min() == sample.max():
+        raise EvidenceError("An exponent needs two different values, but the layer has not.")
+    fitted = stats.boxcox(sample) if method == "box-cox" else stats.yeojohnson(sample)
+    changed = fitted[0]
+    return {
+        "exponent": float(fitted[1]),
+        "floor": floor,
+        "centre": float(changed.mean()),
+        "spread": float(changed.std()) or 1.0,
+    }
+
+
+@operation(learn=_learn_exponent, learned=("exponent", "floor", "centre", "spread"), units="1")
+def power_transform(
+    layer: Array,
+    *,
+    out: Array,
+    cell: Cell,
+    exponent: float,
+    floor: float,
+    centre: float,
+    spread: float,
+    method: str = "yeo-johnson",
+) -> None:
+    """
+    The power of the layer that comes nearest to a normal distribution, standardised.
+
+    For linear learners and for what expects normal values; trees do not need it.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+    method : 'yeo-johnson' or 'box-cox'
+        Box-Cox is for positive values, and finds a logarithm where that is right (an
+        exponent of 0); what is zero or negative is raised to half the smallest positive
+        value. Yeo-Johnson takes values of any sign.
+    exponent, floor, centre, spread : float
+        Learned where the builder is fitted, the exponent by greatest likelihood (SciPy) on
+        200,000 values at least, or all there are.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        Standard deviations from the mean of the transformed layer. Gaps stay gaps.
+
+    Raises
+    ------
+    EvidenceError
+        If the layer does not hold two different values, or for Box-Cox no positive one.
+    RecipeError
+        If the method is another.
+
+    References
+    ----------
+    .. [1] Box and Cox (1964). An analysis of transformations. Journal of the Royal
+       Statistical Society B 26(2).
+    .. [2] Yeo and Johnson (2000). A new family of power transformations to improve normality
+       or symmetry. Biometrika 87(4).
+    """
+    values = layer.astype(np.float64)
+    if method == "box-cox":
+        changed = _power(np.log(np.maximum(values, floor)), exponent)
+    else:
+        # What is below 0 is mirrored, and its exponent about 1.
+        changed = np.where(
+            values < 0,
+            -_power(np.log1p(np.maximum(-values, 0)), 2 - exponent),
+            _power(np.log1p(np.maximum(values, 0)), exponent),
+        )
+    np.copyto(out, (changed - centre) / spread)
+
+
+def _power(logarithm: Array, exponent: float) -> Array:
+    """``(x**exponent - 1) / exponent`` from the logarithm of x, which it is for exponent 0."""
+    if abs(exponent) < 1e-12:
+        return logarithm
+    return np.asarray(np.expm1(exponent * logarithm) / exponent)
+
+
+@operation(takes="categorical", units="class")
+def class_code(layer: Array, *, out: Array, cell: Cell) -> None:
+    """
+    The code of the class, for learners that encode classes themselves.
+
+    As a number it means nothing: give it to ``prospect.learners.with_encoded_classes``,
+    never to a learner as it is.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+        Class codes.
+
+    Returns
+    -------
+    DataArray of shape (y, x), float32
+        Exact below 16 million. Gaps stay gaps.
+    """
+    np.copyto(out, layer, casting="unsafe")
+    out[layer < 0] = np.nan
 
 
 def _learn_classes(

@@ -40,11 +40,15 @@ class Family:
     compute : callable(block, out, cell, asked, key)
         Fills planes of ``out``; ``asked`` says which plane is to hold what. The block
         carries the largest halo among the rows.
+    pooled : bool
+        Whether rows of different layers share the work too. ``compute`` then gets a list of
+        blocks, and of every plane the places of its layers in that list and what is asked.
     """
 
     name: str
     key: Callable[[Parameters], Hashable]
-    compute: Callable[[Array, Array, Cell, Sequence[tuple[int, Any]], Any], None]
+    compute: Callable[[Any, Array, Cell, Sequence[tuple[int, Any]], Any], None]
+    pooled: bool = False
 
 
 Asks = Callable[[Parameters], Sequence[Any]]
@@ -77,8 +81,9 @@ class Operation:
         Statistics from the valid values of the (first) input; they join the parameters.
     jointly : bool
         Whether ``learn`` looks at all inputs: it then gets a list of values, one an input,
-        at the cells where all are valid, and a list of attrs. Attrs hold ``classes``
-        and ``name``.
+        at the cells where all are valid, and a list of attrs. Attrs hold ``classes``,
+        ``name`` and ``role``, of several inputs also ``least``, each one's smallest positive
+        value.
     columns : callable(parameters) -> list of str, optional
         For an operation with several outputs: what to append to the feature's name.
     units : str
@@ -93,6 +98,8 @@ class Operation:
         Whether ``compute`` must see the whole map at once; it is then called once for a map.
     measures : callable(parameters) -> tuple of Measure, optional
         Of lines: what is measured of all inputs together; each comes as a block.
+    roles : callable(parameters) -> tuple of str, optional
+        What it is of where a recipe does not say.
     """
 
     name: str
@@ -109,6 +116,7 @@ class Operation:
     inputs: int | None = None
     whole: Callable[[Parameters], bool] | None = None
     measures: Callable[[Parameters], tuple[Measure, ...]] | None = None
+    roles: Callable[[Parameters], tuple[str, ...]] | None = None
     signature: inspect.Signature = field(default_factory=inspect.Signature)
 
     def __call__(self, *layers: xr.DataArray, **parameters: Any) -> xr.DataArray:
@@ -127,7 +135,7 @@ class Operation:
             blocks = self.measured(layers, settings)
         else:
             blocks = [self.prepare(layer, self.kind_of(i)) for i, layer in enumerate(layers)]
-        if not set(self.learned) <= set(settings):
+        if not self.learned or not set(self.learned) <= set(settings):
             settings |= self.learn_from(
                 blocks, [{"name": str(x.name), **x.attrs} for x in layers], settings
             )
@@ -207,7 +215,10 @@ class Operation:
         if not self.jointly:
             return self.learn(blocks[0][is_valid(blocks[0])], attrs[0], **settings)
         valid = np.logical_and.reduce([is_valid(block) for block in blocks])
-        return self.learn([block[valid] for block in blocks], list(attrs), **settings)
+        told = [
+            {**about, "least": _least(block)} for about, block in zip(attrs, blocks, strict=True)
+        ]
+        return self.learn([block[valid] for block in blocks], told, **settings)
 
     def cell_of(self, grid: Grid) -> Cell:
         """The cell in metres; operations without a reach accept any grid."""
@@ -254,6 +265,7 @@ def operation(
     whole: Callable[[Parameters], bool] | None = None,
     measures: Callable[[Parameters], tuple[Measure, ...]] | None = None,
     lines: int | None = None,
+    roles: Callable[[Parameters], tuple[str, ...]] | None = None,
 ) -> Callable[[Callable[..., None]], Operation]:
     """
     Register a ``compute`` function as an operation under its own name.
@@ -284,6 +296,7 @@ def operation(
             inputs=inputs if measures is None else lines,
             whole=whole,
             measures=measures,
+            roles=roles,
             signature=signature.replace(parameters=keywords),
         )
         for item in ("__doc__", "__module__", "__name__", "__qualname__", "__wrapped__"):
@@ -335,6 +348,12 @@ def get_operation(name: str) -> Operation:
 def operations() -> dict[str, Operation]:
     """All operations by name."""
     return dict(sorted(_REGISTRY.items()))
+
+
+def _least(values: Array) -> float:
+    """The smallest positive value; 0 if there is none."""
+    positive = values[values > 0]
+    return float(positive.min()) if positive.size else 0.0
 
 
 def gap_of(dtype: np.dtype[Any]) -> float | int:

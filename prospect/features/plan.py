@@ -66,7 +66,7 @@ class Step:
 @dataclass
 class Call:
     """
-    One call of the plan: a row, or several of one input that share their work.
+    One call of the plan: a row, or several that share their work.
 
     Attributes
     ----------
@@ -82,7 +82,9 @@ class Call:
     @property
     def inputs(self) -> tuple[Item, ...]:
         """What it reads, a block each."""
-        return self.steps[0].items
+        if len(self.steps) == 1:
+            return self.steps[0].items
+        return tuple(dict.fromkeys(item for step in self.steps for item in step.items))
 
     @property
     def anchored(self) -> bool:
@@ -105,8 +107,13 @@ class Call:
             for step, plane in zip(self.steps, planes, strict=True):
                 assert step.operation.joint is not None
                 _, asks = step.operation.joint
-                asked += [(plane + k, what) for k, what in enumerate(asks(step.parameters))]
-            family.compute(blocks[0], out, cell, asked, family.key(first.parameters))
+                answers = asks(step.parameters)
+                if family.pooled:
+                    places = tuple(self.inputs.index(item) for item in step.spec.of)
+                    answers = [(places, what) for what in answers]
+                asked += [(plane + k, what) for k, what in enumerate(answers)]
+            of = blocks if family.pooled else blocks[0]
+            family.compute(of, out, cell, asked, family.key(first.parameters))
             return
         plane = planes[0]
         part = out[plane : plane + self.depth] if operation.columns else out[plane]
@@ -169,7 +176,7 @@ def make_plan(steps: Sequence[Step], cell: Cell, wanted: set[str] | None = None)
     Arrange steps into calls.
 
     Rows of one input and family whose keys agree become one call, unless another row
-    builds on them: then their windows differ.
+    builds on them: then their windows differ. In a pooled family rows of any layers do.
 
     Parameters
     ----------
@@ -186,6 +193,7 @@ def make_plan(steps: Sequence[Step], cell: Cell, wanted: set[str] | None = None)
         wanted = {step.name for step in steps if step.spec.keep}
     steps = leading_to(steps, wanted)
     followed = {item for step in steps for item in step.spec.of}
+    made = {step.name for step in steps}
     calls: list[Call] = []
     shared: dict[Hashable, Call] = {}
     places: dict[str, int] = {}
@@ -198,7 +206,10 @@ def make_plan(steps: Sequence[Step], cell: Cell, wanted: set[str] | None = None)
         key: Hashable = None
         if step.operation.joint is not None and step.name not in followed:
             family, _ = step.operation.joint
-            key = (family.name, step.items, family.key(step.parameters))
+            if not family.pooled:
+                key = (family.name, step.items, family.key(step.parameters))
+            elif not made & set(step.spec.of):
+                key = (family.name, None, family.key(step.parameters))
         if key is not None and key in shared:
             call = shared[key]
             call.steps.append(step)

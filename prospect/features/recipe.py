@@ -40,6 +40,8 @@ class FeatureSpec:
         Where the row comes from.
     keep : bool
         Whether it is a feature for the learner, or only a step to others.
+    spare : tuple of str
+        Of its inputs, those that a ``*`` stood for: it can do without one of them.
     """
 
     name: str
@@ -51,6 +53,7 @@ class FeatureSpec:
     source: str = ""
     why: str = ""
     keep: bool = True
+    spare: tuple[str, ...] = ()
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> FeatureSpec:
@@ -65,16 +68,22 @@ class FeatureSpec:
         name = table.get("name")
         if not isinstance(name, str) or not name:
             raise RecipeError(f"A feature needs a name, but this came: {dict(table)}.")
-        if "operation" not in table or "of" not in table:
+        if "operation" not in table:
             raise RecipeError(f"Feature '{name}' needs an operation and what it is of.")
-        of = table["of"]
+        parameters = {key: value for key, value in table.items() if key not in _KEYS}
+        roles = get_operation(str(table["operation"])).roles
+        if "of" not in table and roles is None:
+            raise RecipeError(f"Feature '{name}' needs an operation and what it is of.")
+        try:
+            of = table["of"] if roles is None or "of" in table else roles(parameters)
+        except RecipeError as error:
+            raise RecipeError(f"Feature '{name}': {error}") from error
         inputs = (of,) if isinstance(of, str) else tuple(of)
         if not inputs or not all(isinstance(item, str) for item in inputs):
             raise RecipeError(f"Feature '{name}': of names roles, layers or features.")
         sign = str(table.get("sign", "0"))
         if sign not in SIGNS:
             raise RecipeError(f"Feature '{name}': sign is {', '.join(SIGNS)}, not '{sign}'.")
-        parameters = {key: value for key, value in table.items() if key not in _KEYS}
         made = cls(
             name=name,
             operation=str(table["operation"]),
@@ -134,7 +143,9 @@ class Recipe:
         """
         Turn roles into the names of a stack's layers.
 
-        A row whose role fits several layers becomes one row a layer.
+        A row whose role fits several layers becomes one row a layer, unless its operation
+        takes any number of layers: then it is one row of them all, but for those that the
+        row names itself.
 
         Parameters
         ----------
@@ -155,10 +166,11 @@ class Recipe:
             choices = [_find(item, stack, made) for item in spec.of]
             choices = [_with_classes(spec, names, stack) for names in choices]
             choices = [_with_lines(spec, names, stack) for names in choices]
+            choices = _without_named(spec, choices)
             if not all(choices):
                 missing.append(spec)
                 continue
-            rows = _expand(spec, choices, tails)
+            rows = _gather(spec, choices) or _expand(spec, choices, tails)
             made[spec.name] = [row.name for row in rows]
             made |= {row.name: [row.name] for row in rows}
             resolved += rows
@@ -227,6 +239,33 @@ def _with_lines(spec: FeatureSpec, names: list[str], stack: xr.Dataset) -> list[
         for name in names
         if name in spec.of or name not in stack.data_vars or "features" in stack[name].attrs
     ]
+
+
+def _without_named(spec: FeatureSpec, choices: Sequence[list[str]]) -> list[list[str]]:
+    """What is named by itself is not meant by the ``*`` of another input of a joint row."""
+    if get_operation(spec.operation).inputs is not None:
+        return list(choices)
+    stars = ["*" in item for item in spec.of]
+    named = {n for names, star in zip(choices, stars, strict=True) if not star for n in names}
+    return [
+        [n for n in names if n not in named] if star else names
+        for names, star in zip(choices, stars, strict=True)
+    ]
+
+
+def _gather(spec: FeatureSpec, choices: Sequence[list[str]]) -> list[FeatureSpec]:
+    """One row of all that its roles fit, if the operation takes any number of layers."""
+    stars = ["*" in item for item in spec.of]
+    if get_operation(spec.operation).inputs is not None or not any(stars):
+        return []
+    if "*" in spec.name:
+        raise RecipeError(
+            f"Feature '{spec.name}' is one row of all that {', '.join(spec.of)} fits: "
+            "leave the * out of its name."
+        )
+    inputs = tuple(dict.fromkeys(name for names in choices for name in names))
+    spare = {n for names, star in zip(choices, stars, strict=True) if star for n in names}
+    return [replace(spec, of=inputs, spare=tuple(n for n in inputs if n in spare))]
 
 
 def _expand(
