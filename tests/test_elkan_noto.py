@@ -14,7 +14,7 @@ def test_scikit_learn_agrees(estimator, check):
     check(estimator)
 
 
-TREE = DecisionTreeClassifier(min_samples_leaf=400, random_state=0)
+TREE = DecisionTreeClassifier(min_samples_leaf=100, random_state=0)
 
 
 def labelled(c, seed, n=6000):
@@ -27,15 +27,13 @@ def labelled(c, seed, n=6000):
 
 @pytest.mark.parametrize("c", [0.2, 0.5, 0.8])
 def test_c_is_recovered_when_deposits_are_known_at_random(c):
-    found = []
-    for seed in range(4):
+    for seed in range(3):
         X, true, known = labelled(c, seed)
         model = ElkanNoto(TREE, random_state=0).fit(X, known)
-        found.append(model.c_)
-        # Probabilities add up to the deposits there are, not to those known; a little less,
-        # since none may be above 1.
-        assert model.predict_proba(X)[:, 1].sum() == pytest.approx(true.sum(), rel=0.12)
-    assert np.mean(found) == pytest.approx(c, abs=0.03)
+        assert model.c_ == pytest.approx(known.sum() / true.sum(), abs=0.03)
+        # Probabilities add up to the deposits there are, not to those known; to a little
+        # less, since none may be above 1.
+        assert 0.8 < model.predict_proba(X)[:, 1].sum() / true.sum() < 1.02
 
 
 def test_c_is_not_recovered_where_access_decides():
