@@ -1,19 +1,35 @@
-"""The default learner, and how any scikit-learn estimator is fitted and asked."""
+"""Learners by name, and how any scikit-learn estimator is fitted and asked."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
 
 from prospect.errors import ModelError
+from prospect.models import (
+    BaggedPU,
+    BlendedClassifier,
+    FuzzyOverlay,
+    SignedLogistic,
+    WeightsOfEvidence,
+)
+
+TREES = 400
+"""Trees of a forest."""
 
 
 def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
@@ -33,13 +49,107 @@ def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipel
     Pipeline
     """
     forest = ExtraTreesClassifier(
-        n_estimators=400,
+        n_estimators=TREES,
         min_samples_leaf=3,
         max_features="sqrt",
         random_state=random_state,
         n_jobs=n_jobs,
     )
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), forest)
+    return _filled(forest)
+
+
+def boosting(
+    signs: Sequence[str] | None = None, random_state: int = 0
+) -> HistGradientBoostingClassifier:
+    """
+    Gradient boosting that may not contradict the signs of its evidence; reads gaps as such.
+
+    Parameters
+    ----------
+    signs : sequence of {'+', '-', '0', '∩'}, optional
+        ``+`` and ``-`` become monotone constraints.
+    random_state : int
+    """
+    monotone = None if signs is None else [{"+": 1, "-": -1}.get(sign, 0) for sign in signs]
+    return HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=150,
+        max_leaf_nodes=8,
+        min_samples_leaf=10,
+        l2_regularization=1.0,
+        monotonic_cst=monotone,
+        early_stopping=False,
+        random_state=random_state,
+    )
+
+
+def random_forest(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
+    """A random forest on features with gaps filled by their median."""
+    forest = RandomForestClassifier(
+        TREES, min_samples_leaf=3, random_state=random_state, n_jobs=n_jobs
+    )
+    return _filled(forest)
+
+
+def learner(
+    name: str,
+    signs: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    *,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+) -> Any:
+    """
+    An estimator by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``extra-trees`` (the default of training), ``random-forest``, ``bagged-pu``,
+        ``boosting``, ``logistic``, ``woe``, ``fuzzy``, or ``blend`` of fuzzy and extra-trees.
+    signs : sequence of {'+', '-', '0', '∩'}, optional
+        One a feature: how likelihood goes with it.
+    groups : sequence of str, optional
+        One a feature: evidence that says the same thing at several scales.
+    random_state : int
+    n_jobs : int, optional
+
+    Returns
+    -------
+    estimator, not fitted
+
+    Raises
+    ------
+    ModelError
+        If there is no learner of that name.
+    """
+    fuzzy = FuzzyOverlay(signs, groups=groups)
+    made: dict[str, Callable[[], Any]] = {
+        "extra-trees": lambda: default_estimator(random_state, n_jobs),
+        "random-forest": lambda: random_forest(random_state, n_jobs),
+        "bagged-pu": lambda: _filled(BaggedPU(random_state=random_state)),
+        "boosting": lambda: boosting(signs, random_state),
+        "logistic": lambda: SignedLogistic(signs),
+        "woe": lambda: WeightsOfEvidence(signs),
+        "fuzzy": lambda: fuzzy,
+        "blend": lambda: BlendedClassifier(fuzzy, default_estimator(random_state, n_jobs)),
+    }
+    if name not in made:
+        raise ModelError(f"There is no learner '{name}'; there are {', '.join(made)}.")
+    return made[name]()
+
+
+def needs_labels(estimator: Any) -> bool:
+    """Whether an estimator looks at deposits at all."""
+    # A pipeline does not ask its last step.
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    return bool(get_tags(last).target_tags.required)
+
+
+def _filled(estimator: Any) -> Pipeline:
+    """Gaps are filled by the median before an estimator sees them."""
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_pipeline(imputer, estimator)
 
 
 def prepare(estimator: Any) -> Any:
@@ -58,8 +168,7 @@ def prepare(estimator: Any) -> Any:
         )
     copy = clone(estimator)
     if not isinstance(copy, Pipeline) and not get_tags(copy).input_tags.allow_nan:
-        imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-        copy = make_pipeline(imputer, copy)
+        copy = _filled(copy)
     return copy
 
 
@@ -77,6 +186,7 @@ def fit(
     estimator : classifier
     features : array of shape (n, k)
     positive : array of shape (n,), bool
+        No deposit at all will do for an estimator that needs no labels.
     weight : array of shape (n,)
         Of each sample, before balancing.
 
@@ -85,6 +195,8 @@ def fit(
     fitted estimator
     """
     fitted = prepare(estimator)
+    if not positive.any() and not needs_labels(fitted):
+        return fitted.fit(features)
     balanced = weight.astype(float).copy()
     balanced[positive] *= 0.5 * len(weight) / balanced[positive].sum()
     balanced[~positive] *= 0.5 * len(weight) / balanced[~positive].sum()
@@ -93,7 +205,8 @@ def fit(
     if has_fit_parameter(last, "sample_weight"):
         prefix = f"{fitted.steps[-1][0]}__" if isinstance(fitted, Pipeline) else ""
         options[f"{prefix}sample_weight"] = balanced
-    fitted.fit(features, positive.astype(np.int64), **options)
+    with threadpool_limits(1):  # Samples are few: threads would only wait for one another.
+        fitted.fit(features, positive.astype(np.int64), **options)
     last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
     if hasattr(last, "_feature_subsample_rng"):
         # Boosting keeps a generator that only fitting needs and no model file can hold.

@@ -81,6 +81,8 @@ class Model:
 
     def quality(self) -> str:
         """The honest quality, in lines for people."""
+        if self.measures.empty:
+            return "not measured: that takes at least eight known deposits"
         lines = []
         for folds, table in self.measures.groupby("folds", sort=False):
             told = table.set_index("measure")
@@ -96,7 +98,7 @@ class Model:
         labels = dict(self.record.get("labels", {}))
         deposits = labels.pop("deposits", "?")
         counted = ", ".join(f"{count} {what}" for what, count in labels.items() if count)
-        lines = [f"{self.title}: {deposits} known deposits ({counted})"]
+        lines = [f"{self.title}: {deposits} known deposits" + (f" ({counted})" if counted else "")]
         lines += [f"  {note}" for note in self.record.get("notes", [])]
         missing = self.record.get("missing_rows", [])
         if missing:
