@@ -26,6 +26,7 @@ LAYERS = (
     ("matching",),
     ("inspection", "commodities", "features"),
     ("ground", "labels", "folds", "models", "learners", "metrics"),
+    ("calibration", "applicability"),
     ("model", "model_file"),
     ("training",),
     ("scoring",),

@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 def fit_logistic(
     X: Array,
-    positive: NDArray[np.bool_],
+    positive: NDArray[np.bool_] | Array,
     weight: Array,
     *,
     penalty: float,
@@ -28,11 +28,12 @@ def fit_logistic(
     ----------
     X : array of shape (n, k)
         Finite.
-    positive : array of shape (n,), bool
+    positive : array of shape (n,)
+        Whether, or with which probability, a row is of the positive class.
     weight : array of shape (n,)
     penalty : float
-        Of the coefficients; the intercept is free, so that the scores sum to the number
-        of positives.
+        Of the coefficients; the intercept is free, so that the scores sum to the number of
+        positives.
     lower, upper : array of shape (k,)
         Bounds of the coefficients.
     prior : array of shape (k,), optional
@@ -44,7 +45,7 @@ def fit_logistic(
     coefficients : array of shape (k,)
     """
     prior = np.zeros(X.shape[1]) if prior is None else prior
-    target = positive.astype(float)
+    target = np.asarray(positive, float)
 
     def loss(parameters: Array) -> tuple[float, Array]:
         coefficients = parameters[1:]
