@@ -94,7 +94,6 @@ def random_forest(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
 def learner(
     name: str,
     signs: Sequence[str] | None = None,
-    groups: Sequence[str] | None = None,
     *,
     random_state: int = 0,
     n_jobs: int | None = None,
@@ -109,8 +108,6 @@ def learner(
         ``boosting``, ``logistic``, ``woe``, ``fuzzy``, or ``blend`` of fuzzy and extra-trees.
     signs : sequence of {'+', '-', '0', '∩'}, optional
         One a feature: how likelihood goes with it.
-    groups : sequence of str, optional
-        One a feature: evidence that says the same thing at several scales.
     random_state : int
     n_jobs : int, optional
 
@@ -123,7 +120,7 @@ def learner(
     ModelError
         If there is no learner of that name.
     """
-    fuzzy = FuzzyOverlay(signs, groups=groups)
+    fuzzy = FuzzyOverlay(signs)
     made: dict[str, Callable[[], Any]] = {
         "extra-trees": lambda: default_estimator(random_state, n_jobs),
         "random-forest": lambda: random_forest(random_state, n_jobs),

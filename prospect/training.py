@@ -152,9 +152,8 @@ def train(
     with progress("Finding the ground that counts"):
         counts = ground_mask(stack, ground, bindings, workers=workers)
     if isinstance(estimator, str) or estimator is None:
-        signs, groups = builder.signs, builder.groups
         name = estimator or "extra-trees"
-        estimator = learner(name, signs, groups, random_state=random_state, n_jobs=workers)
+        estimator = learner(name, builder.signs, random_state=random_state, n_jobs=workers)
     labels = on_ground(labels, counts)
     if needs_labels(prepare(estimator)):
         require_enough(labels, definition.name)

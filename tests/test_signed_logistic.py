@@ -30,7 +30,7 @@ def sampled(seed=0, n=400, slopes=(1.5, -1.0, 0.0, 0.5), deposits=40):
 
 def test_free_signs_are_ridge_regression():
     X, y = sampled()
-    model = SignedLogistic(penalty=4.0).fit(X, y)
+    model = SignedLogistic(penalty=4.0, prior=0).fit(X, y)
     weight = np.where(y == 1, 1.0, 40 / 360)
     scaler = StandardScaler().fit(X, sample_weight=weight)
     ridge = LogisticRegression(C=1 / 4.0, tol=1e-10, max_iter=10_000)
@@ -72,7 +72,7 @@ def test_few_deposits_keep_to_the_prior_and_many_leave_it():
 
 def test_wrong_evidence_counts_as_nothing_rather_than_against():
     X, y = sampled()
-    model = SignedLogistic(["+", "+", "+", "+"]).fit(X, y)
+    model = SignedLogistic(["+", "+", "+", "+"], prior=0).fit(X, y)
     assert model.coef_[0, 1] == 0
     assert (model.coef_ >= 0).all()
 

@@ -27,8 +27,6 @@ SAMPLE_CELLS = 4_000_000
 
 FIT_TILE = 1024
 
-_SCALES = ("radius", "inner", "outer", "scale", "cap")
-
 
 @dataclass
 class FeatureBuilder:
@@ -170,18 +168,6 @@ class FeatureBuilder:
     def signs(self) -> list[str]:
         """How likelihood goes with each feature: +, -, 0 or ∩."""
         return [step.spec.sign for step in self.steps_ if step.spec.keep for _ in step.columns]
-
-    @property
-    def groups(self) -> list[str]:
-        """For each feature what it says; the same at another scale says the same thing."""
-        found = []
-        for step in self.steps_:
-            settings = {k: v for k, v in step.spec.parameters.items() if k not in _SCALES}
-            told = f"{step.spec.operation} of {', '.join(step.spec.of)} {sorted(settings.items())}"
-            several = len(step.columns) > 1
-            if step.spec.keep:
-                found += [f"{told}: {name}" if several else told for name in step.columns]
-        return found
 
     @property
     def halo(self) -> tuple[int, int]:

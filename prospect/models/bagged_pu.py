@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import ExtraTreeClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -32,8 +32,7 @@ class BaggedPU(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     estimator : classifier, optional
-        Fitted to every bag; by default one decision tree that looks at a random few of the
-        features at each split.
+        Fitted to every bag; by default one extremely randomised tree.
     n_bags : int
         Bags times the trees of an estimator may not pass 2,000.
     size : int, optional
@@ -80,7 +79,7 @@ class BaggedPU(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _base(self) -> Any:
         if self.estimator is None:
-            return DecisionTreeClassifier(max_features="sqrt")
+            return ExtraTreeClassifier(max_features="sqrt", min_samples_leaf=2)
         return self.estimator
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> BaggedPU:

@@ -79,7 +79,7 @@ class FuzzyOverlay(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         overlay: str = "gamma",
         low: float = 0.05,
         high: float = 0.95,
-        floor: float = 0.05,
+        floor: float = 0.1,
     ) -> None:
         self.signs = signs
         self.groups = groups

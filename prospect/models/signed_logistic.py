@@ -35,7 +35,8 @@ class SignedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Of the ridge, against as many deposits as there are and background of the same
         weight: with 10 deposits a penalty of 10 counts about as much as they do.
     prior : float
-        Log-odds per standard deviation that signed features are pulled towards.
+        Log-odds per standard deviation that signed features are pulled towards; 0 for a
+        plain ridge.
 
     Attributes
     ----------
@@ -56,8 +57,8 @@ class SignedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         signs: Sequence[str] | None = None,
         *,
-        penalty: float = 10.0,
-        prior: float = 0.0,
+        penalty: float = 30.0,
+        prior: float = 0.2,
     ) -> None:
         self.signs = signs
         self.penalty = penalty

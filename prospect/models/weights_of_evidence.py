@@ -20,6 +20,9 @@ from prospect.models._checks import require_signs, require_two_classes
 
 Array = NDArray[np.float64]
 
+_PENALTY = 100.0
+"""Of the fallback's ridge, on weights that are log-odds."""
+
 _COLUMNS = (
     "evidence", "from", "to", "cells", "deposits", "w_plus", "s_w_plus", "w_minus", "s_w_minus",
     "contrast", "s_contrast", "studentised", "chosen",
@@ -137,9 +140,10 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     prior : float, optional
         Deposits per cell; by default that of the samples.
     fallback : {'logistic', None}
-        What to do if conditional independence fails: fit a logistic regression to the
-        weights, none of which may turn against itself, so that posteriors sum to the number
-        of deposits [3]_; or nothing.
+        What to do if conditional independence fails: multiply the weights by coefficients
+        of a logistic regression, so that posteriors sum to the number of deposits [3]_; or
+        nothing. No coefficient is negative, and a ridge pulls them towards one discount for
+        all evidence, since few deposits cannot tell which evidence repeats which.
     alpha : float
         Level of the one-tailed test.
 
@@ -373,17 +377,23 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.independent_ = self.p_value_ >= self.alpha
 
     def _fall_back(self, X: Array, positive: NDArray[np.bool_]) -> None:
-        """Logistic regression on the weights; missing evidence stays at 0."""
+        """Coefficients of the weights; missing evidence stays at 0."""
         codes = self._codes(X)
         used = np.flatnonzero(self.used_)
         inputs = np.column_stack([np.append(self.weights_[j], 0.0)[codes[:, j]] for j in used])
+        ones, total = np.ones(len(X)), inputs.sum(axis=1)[:, None]
+        none, endless = np.zeros(used.size), np.full(used.size, np.inf)
+        _, common = fit_logistic(
+            total, positive, ones, penalty=1e-9, lower=none[:1], upper=endless[:1]
+        )
         intercept, coefficients = fit_logistic(
             inputs,
             positive,
-            np.ones(len(X)),
-            penalty=1e-3,
-            lower=np.zeros(used.size),
-            upper=np.full(used.size, np.inf),
+            ones,
+            penalty=_PENALTY,
+            lower=none,
+            upper=endless,
+            prior=np.full(used.size, common[0]),
         )
         self.coef_ = np.zeros((1, X.shape[1]))
         self.coef_[0, used] = coefficients
