@@ -168,7 +168,7 @@ def shift_prior(probability: Array, prior: float, new_prior: float) -> Array:
 
     Examples
     --------
-    >>> float(shift_prior(0.5, 0.5, 0.01))
+    >>> round(float(shift_prior(0.5, 0.5, 0.01)), 6)
     0.01
     """
     for value in (prior, new_prior):

@@ -152,8 +152,9 @@ def train(
     with progress("Finding the ground that counts"):
         counts = ground_mask(stack, ground, bindings, workers=workers)
     if isinstance(estimator, str) or estimator is None:
-        name = estimator or "extra-trees"
-        estimator = learner(name, builder.signs, random_state=random_state, n_jobs=workers)
+        estimator = learner(
+            estimator or "extra-trees", builder.signs, random_state=random_state, n_jobs=workers
+        )
     labels = on_ground(labels, counts)
     if needs_labels(prepare(estimator)):
         require_enough(labels, definition.name)

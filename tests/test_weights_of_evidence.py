@@ -231,6 +231,15 @@ def test_the_spread_has_two_parts():
     assert unseen == pytest.approx(math.sqrt(expected))
 
 
+def test_importance_is_the_range_of_the_weights():
+    X, y = dependent(2)
+    X = np.hstack([X, np.zeros((4000, 1))])
+    model = WeightsOfEvidence().fit(X, y)
+    span = [np.ptp(weights) * c for weights, c in zip(model.weights_, model.coef_[0], strict=True)]
+    np.testing.assert_allclose(model.feature_importances_, np.array(span) / sum(span))
+    assert model.feature_importances_[2] == 0
+
+
 def test_evidence_is_called_by_its_name():
     X, y = cells((0, 900, 2), (1, 100, 8))
     model = WeightsOfEvidence().fit(pd.DataFrame({"thrust": X[:, 0]}), y)

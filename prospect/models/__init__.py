@@ -5,8 +5,9 @@ from prospect.models.blended import BlendedClassifier
 from prospect.models.elkan_noto import ElkanNoto
 from prospect.models.fuzzy import FuzzyOverlay
 from prospect.models.negative_draws import NegativeDraws
+from prospect.models.patterns import pattern_weights
 from prospect.models.signed_logistic import SignedLogistic
-from prospect.models.weights_of_evidence import WeightsOfEvidence, pattern_weights
+from prospect.models.weights_of_evidence import WeightsOfEvidence
 
 __all__ = [
     "MAX_TREES",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from prospect.errors import ModelError
 from prospect.models._bounded import fit_logistic
 from prospect.models._checks import require_signs, require_two_classes
+from prospect.models.patterns import PatternWeights, cuts_of, weights_of
 
 Array = NDArray[np.float64]
 
@@ -27,94 +27,6 @@ _COLUMNS = (
     "evidence", "from", "to", "cells", "deposits", "w_plus", "s_w_plus", "w_minus", "s_w_minus",
     "contrast", "s_contrast", "studentised", "chosen",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PatternWeights:
-    """
-    Weights of a binary pattern.
-
-    Attributes
-    ----------
-    w_plus, w_minus : float
-        Added to the logit where the pattern is present, and where it is absent.
-    s_w_plus, s_w_minus : float
-        Their standard deviations.
-    """
-
-    w_plus: float
-    s_w_plus: float
-    w_minus: float
-    s_w_minus: float
-
-    @property
-    def contrast(self) -> float:
-        """How far presence and absence are apart."""
-        return self.w_plus - self.w_minus
-
-    @property
-    def s_contrast(self) -> float:
-        """Standard deviation of the contrast."""
-        return float(np.hypot(self.s_w_plus, self.s_w_minus))
-
-    @property
-    def studentised(self) -> float:
-        """Contrast over its standard deviation: 1.5 to 2 or more is worth believing."""
-        return self.contrast / self.s_contrast
-
-
-def pattern_weights(
-    deposits_inside: float, cells_inside: float, deposits: float, cells: float
-) -> PatternWeights:
-    """
-    Weights of a binary pattern from four counts [1]_.
-
-    Parameters
-    ----------
-    deposits_inside, cells_inside : float
-        Deposits and unit cells (or area in unit cells) where the pattern is present; a
-        deposit takes one cell.
-    deposits, cells : float
-        Of all ground where the pattern is known.
-
-    Returns
-    -------
-    PatternWeights
-        Where one of the four kinds of cell (deposit or not, inside or not) is empty and
-        weights would be infinite, half a cell is added to each (Haldane's correction).
-
-    References
-    ----------
-    .. [1] Bonham-Carter, Agterberg and Wright (1989). Weights of evidence modelling: a new
-       approach to mapping mineral potential. Geological Survey of Canada Paper 89-9.
-
-    Examples
-    --------
-    Gold deposits of the Meguma terrane within reach of anticline axes [1]_:
-
-    >>> weights = pattern_weights(50, 1276.4, 68, 2945)
-    >>> print(f"{weights.w_plus:.4f} {weights.w_minus:.4f}")
-    0.5452 -0.7735
-    """
-    table = np.array(
-        [
-            [deposits_inside, cells_inside - deposits_inside],
-            [deposits - deposits_inside, cells - cells_inside - (deposits - deposits_inside)],
-        ],
-        float,
-    )
-    if (table < -1e-9).any() or deposits <= 0 or cells <= deposits:
-        raise ModelError(
-            "Weights of evidence need deposits and cells without any, of which the pattern holds "
-            f"a part, but {deposits_inside:g} of {deposits:g} deposits and {cells_inside:g} of "
-            f"{cells:g} cells came."
-        )
-    if (table <= 0).any():
-        table = np.maximum(table, 0) + 0.5
-    share = table / table.sum(axis=0)
-    weight = np.log(share[:, 0] / share[:, 1])
-    deviation = np.sqrt((1 / table).sum(axis=1))
-    return PatternWeights(*(float(v) for pair in zip(weight, deviation, strict=True) for v in pair))
 
 
 class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -263,7 +175,7 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         inside, deposit = values[known], positive[known]
         edges, weights, variances = np.empty(0), np.zeros(1), np.zeros(1)
         if deposit.any() and not deposit.all():
-            cuts = _cuts(inside, self.classes)
+            cuts = cuts_of(inside, self.classes)
             several = self.method == "multiclass" or sign == "∩"
             learn = self._several if several and cuts.size > 1 else self._cumulative
             edges, weights, variances = learn(column, inside, deposit, cuts, sign, rows)
@@ -288,7 +200,7 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for cut in cuts:
             high = values >= cut
             pattern = ~high if sign == "-" else high
-            found = _weights_of(pattern, deposit)
+            found = weights_of(pattern, deposit)
             span = (-np.inf, cut) if sign == "-" else (cut, np.inf)
             rows.append(_row(column, span, pattern, deposit, found))
             strength = abs(found.studentised) if sign in "0∩" else found.studentised
@@ -317,7 +229,7 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         code = np.searchsorted(cuts, values, side="right")
         count = cuts.size + 1
         bounds = np.concatenate([[-np.inf], cuts, [np.inf]])
-        tables = [_weights_of(code == k, deposit) for k in range(count)]
+        tables = [weights_of(code == k, deposit) for k in range(count)]
         speaks = np.array([abs(table.studentised) >= self.min_studentised for table in tables])
         for k, table in enumerate(tables):
             row = _row(column, (bounds[k], bounds[k + 1]), code == k, deposit, table)
@@ -327,7 +239,7 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weights = np.array([table.w_plus for table in tables])
         variances = np.array([table.s_w_plus for table in tables]) ** 2
         if not speaks.all():
-            rest = _weights_of(~speaks[code], deposit)
+            rest = weights_of(~speaks[code], deposit)
             weights[~speaks], variances[~speaks] = rest.w_plus, rest.s_w_plus**2
         return cuts, weights, variances
 
@@ -450,6 +362,14 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._spread(self._codes(self._checked(X)))
 
     @property
+    def feature_importances_(self) -> Array:
+        """Range of each evidence's weights times its coefficient, as a share of all."""
+        check_is_fitted(self)
+        span = np.array([np.ptp(weights) for weights in self.weights_]) * self.coef_[0]
+        share: Array = span / max(span.sum(), np.finfo(float).tiny)
+        return share
+
+    @property
     def table_(self) -> pd.DataFrame:
         """
         The table of weights: a row for every cut or class that was tried.
@@ -464,12 +384,6 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return table.astype({"cells": int, "deposits": int, "chosen": bool})
 
 
-def _weights_of(pattern: NDArray[np.bool_], deposit: NDArray[np.bool_]) -> PatternWeights:
-    return pattern_weights(
-        int((pattern & deposit).sum()), int(pattern.sum()), int(deposit.sum()), pattern.size
-    )
-
-
 def _row(
     column: int,
     span: tuple[float, float],
@@ -482,15 +396,3 @@ def _row(
         found.s_w_plus, found.w_minus, found.s_w_minus, found.contrast, found.s_contrast,
         found.studentised, False,
     )  # fmt: skip
-
-
-def _cuts(values: Array, classes: int) -> Array:
-    """Values that part others into about equal numbers: a cut belongs to what is above it."""
-    different = np.unique(values)
-    if different.size <= classes:
-        return different[1:]
-    steps = np.arange(1, classes) / classes
-    cuts = np.unique(np.quantile(values, steps, method="inverted_cdf"))
-    # Where most values are alike, as of presence, the quantiles say nothing of the others.
-    cuts = cuts[cuts > different[0]]
-    return cuts if cuts.size else different[1:2]
