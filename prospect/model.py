@@ -105,6 +105,11 @@ class Model:
             lines.append(f"  no layers for: {', '.join(missing)}")
         lines += ["Quality, on ground held out (intervals of 90 %):"]
         lines += [f"  {line}" for line in self.quality().splitlines()]
+        last = self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator
+        against = np.flatnonzero(getattr(last, "contradicted_", []))
+        if against.size:
+            told = ", ".join(self.feature_names[j] for j in against)
+            lines.append(f"Prior contradicted by the data: the deposits speak against {told}")
         leading = self.importances().head(8)
         if len(leading):
             told = ", ".join(f"{name} {share:.0%}" for name, share in leading.items())

@@ -77,6 +77,21 @@ def test_wrong_evidence_counts_as_nothing_rather_than_against():
     assert (model.coef_ >= 0).all()
 
 
+def test_a_sign_that_the_data_contradict_is_told():
+    X, y = sampled()
+    right, wrong = ["+", "-", "+", "+"], ["-", "-", "+", "+"]
+    assert not SignedLogistic(right).fit(X, y).contradicted_.any()
+    assert SignedLogistic(wrong).fit(X, y).contradicted_.tolist() == [True, False, False, False]
+    # Free signs promise nothing, and evidence that says nothing contradicts nothing.
+    assert not SignedLogistic(["0"] * 4).fit(X, y).contradicted_.any()
+    rng = np.random.default_rng(0)
+    flags = [
+        SignedLogistic(["+"]).fit(rng.normal(size=(300, 1)), np.arange(300) < 30).contradicted_[0]
+        for _ in range(200)
+    ]
+    assert np.mean(flags) < 0.06  # one-sided at two deviations: 2.3 %
+
+
 def test_missing_evidence_adds_nothing():
     X, y = sampled()
     holed = X.copy()

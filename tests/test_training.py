@@ -229,6 +229,21 @@ def test_boosting_keeps_to_its_signs():
     assert np.ptp(likelihood(against, ask)) < 0.2
 
 
+def test_a_prior_that_the_data_contradict_is_told(gold_model, learnt):
+    features, positive = learnt
+    builder = gold_model.builder
+    flipped = [{"+": "-", "-": "+"}.get(sign, sign) for sign in builder.signs]
+    reports = [
+        replace(
+            gold_model, estimator=fit(learner("logistic", signs), features, positive, positive + 1)
+        ).report()
+        for signs in (builder.signs, flipped)
+    ]
+    assert "Prior contradicted by the data" in reports[1]
+    assert "strike_slip_1500m" in reports[1].split("contradicted")[1]
+    assert "strike_slip_1500m" not in reports[0].split("What counts")[0]
+
+
 def test_the_default_learner_has_not_changed():
     trees = learner("extra-trees", random_state=3)
     assert str(trees.get_params()) == str(default_estimator(3).get_params())

@@ -17,6 +17,9 @@ from prospect.models._checks import require_signs, require_two_classes
 
 Array = NDArray[np.float64]
 
+CONTRADICTED = 2.0
+"""Standard deviations from which data are said to contradict a sign."""
+
 
 class SignedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """
@@ -46,6 +49,9 @@ class SignedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     intercept_ : array of shape (1,)
     mean_, scale_ : array of shape (k,)
         Of the features; gaps aside.
+    contradicted_ : array of shape (k,), bool
+        Features whose sign the samples speak against: their coefficient is held at 0, and a
+        score test would have it beyond by more than two standard deviations.
 
     Notes
     -----
@@ -113,7 +119,19 @@ class SignedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             prior=pull,
         )
         self.intercept_, self.coef_ = np.array([intercept]), coefficients[None]
+        self._look_for_contradictions(self._scaled(X), positive, weight, signs)
         return self
+
+    def _look_for_contradictions(
+        self, scaled: Array, positive: NDArray[np.bool_], weight: Array, signs: list[str]
+    ) -> None:
+        """A score test of every coefficient that its sign holds at 0."""
+        likely = expit(self.intercept_[0] + scaled @ self.coef_[0])
+        push = (weight * (positive - likely))[:, None] * scaled
+        deviation = np.sqrt((push**2).sum(axis=0))
+        z = push.sum(axis=0) / np.where(deviation > 0, deviation, np.inf)
+        wanted = np.array([{"+": 1.0, "-": -1.0}.get(sign, 0.0) for sign in signs])
+        self.contradicted_ = (self.coef_[0] == 0) & (z * wanted < -CONTRADICTED)
 
     def _standardise(self, X: Array, weight: Array) -> None:
         known = np.where(np.isnan(X), 0.0, weight[:, None])
