@@ -90,6 +90,11 @@ class Labels:
         """Number of deposits; satellites are not counted."""
         return int(np.unique(self.group).size)
 
+    @property
+    def enough(self) -> bool:
+        """Whether there are enough deposits to learn from, or to check a map by."""
+        return self.deposits >= MIN_DEPOSITS
+
     def where(self, keep: NDArray[np.bool_], reason: str) -> Labels:
         """The labels that are kept; the others are counted under ``reason``."""
         counts = dict(self.counts)
@@ -124,7 +129,7 @@ class Labels:
 
 
 def read_labels(
-    occurrences: OccurrenceSpec | Path | str | pd.DataFrame,
+    occurrences: OccurrenceSpec | Path | str | pd.DataFrame | None,
     commodity: Commodity,
     grid: Grid,
 ) -> Labels:
@@ -133,9 +138,9 @@ def read_labels(
 
     Parameters
     ----------
-    occurrences : OccurrenceSpec, path, or GeoDataFrame
+    occurrences : OccurrenceSpec, path, GeoDataFrame, or None
         Vector data that pyogrio reads, or CSV with coordinates. In another coordinate
-        system they are brought to the grid's, and the notes say so.
+        system they are brought to the grid's, and the notes say so. None gives no labels.
     commodity : Commodity
         Its words choose rows where there is a commodity column.
     grid : Grid
@@ -151,6 +156,9 @@ def read_labels(
     LabelError
         If no occurrence of the commodity falls inside the grid.
     """
+    if occurrences is None:
+        whole, real, names = np.empty(0, np.int64), np.empty(0), np.empty(0, np.object_)
+        return Labels(whole, whole, real, real, real, whole, names, whole, real, real, whole, whole)
     spec = OccurrenceSpec(Path())
     if isinstance(occurrences, pd.DataFrame):
         table: Any = occurrences
@@ -330,11 +338,12 @@ def require_enough(labels: Labels, commodity: str) -> None:
     LabelError
         Below eight deposits.
     """
-    if labels.deposits < MIN_DEPOSITS:
+    if not labels.enough:
         raise LabelError(
             f"{labels.deposits} deposits of {commodity} lie on usable ground, but at least "
             f"{MIN_DEPOSITS} are needed to learn from and still check the result: add known "
-            "deposits, or widen the area."
+            "deposits, widen the area, or take the learner 'fuzzy', which maps what is known of "
+            "the deposit type and needs none."
         )
 
 

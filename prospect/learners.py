@@ -1,23 +1,34 @@
-"""The default learner, and how any scikit-learn estimator is fitted and asked."""
+"""Learners by name, and how any scikit-learn estimator is fitted and asked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import TargetEncoder
+from numpy.typing import NDArray
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
 
+from prospect.encoding import prepare, with_filled_gaps
 from prospect.errors import ModelError
+from prospect.models import (
+    BaggedPU,
+    BlendedClassifier,
+    FuzzyOverlay,
+    SignedLogistic,
+    WeightsOfEvidence,
+)
+
+TREES = 400
+"""Trees of a forest."""
 
 
 def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
@@ -37,7 +48,7 @@ def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipel
     Pipeline
     """
     forest = ExtraTreesClassifier(
-        n_estimators=400,
+        n_estimators=TREES,
         min_samples_leaf=3,
         max_features="sqrt",
         random_state=random_state,
@@ -46,145 +57,89 @@ def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipel
     return with_filled_gaps(forest)
 
 
-def with_filled_gaps(estimator: Any, *, flag: bool = False) -> Pipeline:
+def boosting(
+    signs: Sequence[str] | None = None, random_state: int = 0
+) -> HistGradientBoostingClassifier:
     """
-    An estimator on features with gaps filled by their median, and flagged if asked.
-
-    Both belong to the estimator and not to the recipe, so that every fold fills with the
-    medians of its own training cells, and no feature of a map can be a flag by accident.
-
-    .. warning:: Nobody finds deposits under cover. A learner of geology that sees flags
-       learns that cover is barren: ask for them only in a model of *where people looked*.
+    Gradient boosting that may not contradict the signs of its evidence; reads gaps as such.
 
     Parameters
     ----------
-    estimator : classifier
-    flag : bool
-        Add a column of 1 in gaps and 0 elsewhere, for each feature that has gaps where the
-        estimator is fitted. Gaps of other features are filled without one.
-
-    Returns
-    -------
-    Pipeline
+    signs : sequence of {'+', '-', '0', '∩'}, optional
+        ``+`` and ``-`` become monotone constraints.
+    random_state : int
     """
-    return make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True, add_indicator=flag),
-        estimator,
+    monotone = None if signs is None else [{"+": 1, "-": -1}.get(sign, 0) for sign in signs]
+    return HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=150,
+        max_leaf_nodes=8,
+        min_samples_leaf=10,
+        l2_regularization=1.0,
+        monotonic_cst=monotone,
+        early_stopping=False,
+        random_state=random_state,
     )
 
 
-class ClassEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """
-    Classes as the share of deposits among their training cells; gaps stay gaps.
+def random_forest(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
+    """A random forest on features with gaps filled by their median."""
+    forest = RandomForestClassifier(
+        TREES, min_samples_leaf=3, random_state=random_state, n_jobs=n_jobs
+    )
+    return with_filled_gaps(forest)
 
-    scikit-learn's ``TargetEncoder``, which does the counting, takes a gap for one more class,
-    and would learn that cover is barren. Training cells are encoded from other parts of the
-    training cells (cross fitting), so that a rare class does not give its labels away.
-    Weights are not counted.
+
+def learner(
+    name: str,
+    signs: Sequence[str] | None = None,
+    *,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+) -> Any:
+    """
+    An estimator by its name.
 
     Parameters
     ----------
-    smooth : 'auto' or float
-        How much the shares of rare classes are drawn to that of the whole.
-    parts : int
-        Of the training cells, for cross fitting.
+    name : str
+        ``extra-trees`` (the default of training), ``random-forest``, ``bagged-pu``,
+        ``boosting``, ``logistic``, ``woe``, ``fuzzy``, or ``blend`` of fuzzy and extra-trees.
+    signs : sequence of {'+', '-', '0', '∩'}, optional
+        One a feature: how likelihood goes with it.
     random_state : int
-        Of the parts.
-    """
-
-    def __init__(self, smooth: float | str = "auto", parts: int = 5, random_state: int = 0) -> None:
-        self.smooth = smooth
-        self.parts = parts
-        self.random_state = random_state
-
-    def fit(self, X: ArrayLike, y: ArrayLike) -> ClassEncoder:
-        """Learn the shares, of class codes of shape (n, k)."""
-        self.encoder_ = self._counted(np.asarray(X, float), np.asarray(y))
-        return self
-
-    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Encode cells; a class never seen gets the share of the whole."""
-        return _shares(self.encoder_, np.asarray(X, float))
-
-    def fit_transform(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-        """Learn the shares, and encode the cells they were learnt from by cross fitting."""
-        codes, labels = np.asarray(X, float), np.asarray(y)
-        self.fit(codes, labels)
-        parts = min(self.parts, int(np.unique(labels, return_counts=True)[1].min()))
-        if parts < 2:
-            return self.transform(codes)
-        out = np.empty(codes.shape)
-        folds = StratifiedKFold(parts, shuffle=True, random_state=self.random_state)
-        for others, here in folds.split(codes, labels):
-            out[here] = _shares(self._counted(codes[others], labels[others]), codes[here])
-        return out
-
-    def _counted(self, codes: NDArray[np.float64], labels: NDArray[Any]) -> TargetEncoder:
-        return TargetEncoder(target_type="binary", smooth=self.smooth).fit(codes, labels)
-
-
-def _shares(encoder: TargetEncoder, codes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(np.isnan(codes), np.nan, encoder.transform(codes))
-
-
-def with_encoded_classes(
-    estimator: Any, columns: Sequence[int], *, random_state: int = 0
-) -> Pipeline:
-    """
-    An estimator that encodes class codes by the share of deposits in each class.
-
-    The encoder looks at labels, so it belongs to the estimator: :func:`out_of_fold` of
-    training fits both afresh in every fold, and a held-out deposit never tells its class.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Gaps are filled by the median if it does not take any.
-    columns : sequence of int
-        Places of the class codes, made by the operation ``class_code``, among the
-        features.
-    random_state : int
-        Of the cross fitting.
+    n_jobs : int, optional
 
     Returns
     -------
-    Pipeline
+    estimator, not fitted
 
     Raises
     ------
     ModelError
-        If no column is named.
+        If there is no learner of that name.
     """
-    if not len(columns):
-        raise ModelError("Name the columns that hold class codes, by their place: none came.")
-    encoder = ClassEncoder(random_state=random_state)
-    split = ColumnTransformer([("classes", encoder, list(columns))], remainder="passthrough")
-    return make_pipeline(split, *_steps(prepare(estimator)))
+    fuzzy = FuzzyOverlay(signs)
+    made: dict[str, Callable[[], Any]] = {
+        "extra-trees": lambda: default_estimator(random_state, n_jobs),
+        "random-forest": lambda: random_forest(random_state, n_jobs),
+        "bagged-pu": lambda: with_filled_gaps(BaggedPU(random_state=random_state)),
+        "boosting": lambda: boosting(signs, random_state),
+        "logistic": lambda: SignedLogistic(signs),
+        "woe": lambda: WeightsOfEvidence(signs),
+        "fuzzy": lambda: fuzzy,
+        "blend": lambda: BlendedClassifier(fuzzy, default_estimator(random_state, n_jobs)),
+    }
+    if name not in made:
+        raise ModelError(f"There is no learner '{name}'; there are {', '.join(made)}.")
+    return made[name]()
 
 
-def _steps(estimator: Any) -> list[Any]:
-    """What a pipeline consists of; itself, if it is none."""
-    return [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
-
-
-def prepare(estimator: Any) -> Any:
-    """
-    A fresh copy of an estimator, ready for gaps.
-
-    Raises
-    ------
-    ModelError
-        If it cannot give probabilities.
-    """
-    if not hasattr(estimator, "fit") or not hasattr(estimator, "predict_proba"):
-        raise ModelError(
-            f"A scikit-learn classifier with predict_proba was expected, but "
-            f"{type(estimator).__name__} came."
-        )
-    copy = clone(estimator)
-    if not isinstance(copy, Pipeline) and not get_tags(copy).input_tags.allow_nan:
-        copy = with_filled_gaps(copy)
-    return copy
+def needs_labels(estimator: Any) -> bool:
+    """Whether an estimator looks at deposits at all."""
+    # A pipeline does not ask its last step.
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    return bool(get_tags(last).target_tags.required)
 
 
 def fit(
@@ -201,6 +156,7 @@ def fit(
     estimator : classifier
     features : array of shape (n, k)
     positive : array of shape (n,), bool
+        No deposit at all will do for an estimator that needs no labels.
     weight : array of shape (n,)
         Of each sample, before balancing.
 
@@ -209,6 +165,8 @@ def fit(
     fitted estimator
     """
     fitted = prepare(estimator)
+    if not positive.any() and not needs_labels(fitted):
+        return fitted.fit(features)
     balanced = weight.astype(float).copy()
     balanced[positive] *= 0.5 * len(weight) / balanced[positive].sum()
     balanced[~positive] *= 0.5 * len(weight) / balanced[~positive].sum()
@@ -217,7 +175,12 @@ def fit(
     if has_fit_parameter(last, "sample_weight"):
         prefix = f"{fitted.steps[-1][0]}__" if isinstance(fitted, Pipeline) else ""
         options[f"{prefix}sample_weight"] = balanced
-    fitted.fit(features, positive.astype(np.int64), **options)
+    with threadpool_limits(1):  # Samples are few: threads would only wait for one another.
+        fitted.fit(features, positive.astype(np.int64), **options)
+    last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
+    if hasattr(last, "_feature_subsample_rng"):
+        # Boosting keeps a generator that only fitting needs and no model file can hold.
+        last._feature_subsample_rng = None
     # Asked on several threads, a forest adds its trees up in the order they happen to finish.
     return single_threaded(fitted)
 

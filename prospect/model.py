@@ -81,6 +81,8 @@ class Model:
 
     def quality(self) -> str:
         """The honest quality, in lines for people."""
+        if self.measures.empty:
+            return "not measured: that takes at least eight known deposits"
         lines = []
         for folds, table in self.measures.groupby("folds", sort=False):
             told = table.set_index("measure")
@@ -96,13 +98,18 @@ class Model:
         labels = dict(self.record.get("labels", {}))
         deposits = labels.pop("deposits", "?")
         counted = ", ".join(f"{count} {what}" for what, count in labels.items() if count)
-        lines = [f"{self.title}: {deposits} known deposits ({counted})"]
+        lines = [f"{self.title}: {deposits} known deposits" + (f" ({counted})" if counted else "")]
         lines += [f"  {note}" for note in self.record.get("notes", [])]
         missing = self.record.get("missing_rows", [])
         if missing:
             lines.append(f"  no layers for: {', '.join(missing)}")
         lines += ["Quality, on ground held out (intervals of 90 %):"]
         lines += [f"  {line}" for line in self.quality().splitlines()]
+        last = self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator
+        against = np.flatnonzero(getattr(last, "contradicted_", []))
+        if against.size:
+            told = ", ".join(self.feature_names[j] for j in against)
+            lines.append(f"Prior contradicted by the data: the deposits speak against {told}")
         leading = self.importances().head(8)
         if len(leading):
             told = ", ".join(f"{name} {share:.0%}" for name, share in leading.items())

@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from prospect._version import __version__
 from prospect.commodities import Commodity, load_commodity
+from prospect.encoding import prepare
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
 from prospect.features.plan import tiles
@@ -26,7 +28,7 @@ from prospect.folds import BlockFolds, RandomFolds
 from prospect.grid import LATTICE, Grid, Window
 from prospect.ground import Area, Ground, make_ground
 from prospect.labels import Labels, draw_background, read_labels, require_enough
-from prospect.learners import default_estimator, fit, likelihood
+from prospect.learners import fit, learner, likelihood, needs_labels
 from prospect.matching import Binding, bind
 from prospect.metrics import summarise
 from prospect.model import Model
@@ -77,7 +79,7 @@ class Samples:
 
 def train(
     stack: xr.Dataset,
-    occurrences: OccurrenceSpec | Path | str | pd.DataFrame,
+    occurrences: OccurrenceSpec | Path | str | pd.DataFrame | None,
     commodity: str | Path | Commodity,
     *,
     folds: Any = None,
@@ -100,15 +102,15 @@ def train(
     stack : Dataset of dims (y, x)
         From :func:`open_stack`.
     occurrences : path, GeoDataFrame or OccurrenceSpec
-        Known deposits.
+        Known deposits; None will do for a learner that needs no labels.
     commodity : str or path
         ``antimony``, ``gold``, ``coal``, or a definition of your own.
     folds : splitter, optional
         Called with ``split(features, y, coordinates)``. By default blocks of a tenth of
         the ground's width, from 10 to 40 km, with the largest focal window as buffer.
-    estimator : classifier, optional
-        Any scikit-learn classifier with ``predict_proba``. By default extremely
-        randomised trees.
+    estimator : str or classifier, optional
+        A name that :func:`prospect.learners.learner` knows, or any scikit-learn classifier
+        with ``predict_proba``. By default ``extra-trees``. ``fuzzy`` needs no labels.
     random_state : int
         Of background, folds and the default estimator.
     block_size : float, metres, optional
@@ -131,13 +133,14 @@ def train(
     Returns
     -------
     Model
-        With out-of-fold scores and measures. Gaps in required layers are no ground; other
-        gaps are filled by the default estimator.
+        With out-of-fold scores and measures, if there are at least eight deposits. Gaps in
+        required layers are no ground; other gaps are filled by the default estimator.
 
     Raises
     ------
     LabelError
-        If there are fewer than eight deposits on usable ground, or folds without any.
+        If there are fewer than eight deposits on usable ground and the learner needs them,
+        or folds without any.
     ProspectError
         If layers, recipe or estimator do not fit.
     """
@@ -153,10 +156,15 @@ def train(
     bindings = bind(builder.layers_, stack)
     with progress("Finding the ground that counts"):
         counts = ground_mask(stack, ground, bindings, workers=workers)
+    if isinstance(estimator, str) or estimator is None:
+        estimator = learner(
+            estimator or "extra-trees", builder.signs, random_state=random_state, n_jobs=workers
+        )
     labels = on_ground(labels, counts)
     if rejects is not None:
         write_table(labels.rejected(), rejects)
-    require_enough(labels, definition.name)
+    if needs_labels(prepare(estimator)):
+        require_enough(labels, definition.name)
     samples = draw_samples(
         builder,
         stack,
@@ -167,7 +175,6 @@ def train(
         workers=workers,
         progress=progress,
     )
-    estimator = default_estimator(random_state, workers) if estimator is None else estimator
     splitter = folds
     if splitter is None:
         splitter = BlockFolds(
@@ -176,18 +183,18 @@ def train(
             buffer=builder.reach(),
             random_state=random_state,
         )
-    splitters = {fold_name(splitter): splitter}
-    if folds is None:
+    splitters = {fold_name(splitter): splitter} if labels.enough else {}
+    if folds is None and splitters:
         flattering = RandomFolds(n_splits, random_state=random_state)
         splitters["random folds (flatter)"] = flattering
     block = float(getattr(splitter, "size", default_block(counts, grid)))
-    tables, first = [], None
-    for name, each in splitters.items():
-        fold, score = out_of_fold(estimator, samples, each, progress=progress, name=name)
-        if first is None:
-            first = fold, score
-        tables.append(_measure(samples, score, block, name))
-    assert first is not None
+    runs = {
+        name: out_of_fold(estimator, samples, each, progress=progress, name=name)
+        for name, each in splitters.items()
+    }
+    unknown = np.full(samples.kind.size, -1, np.int64), np.full(samples.kind.size, np.nan)
+    fold, score = next(iter(runs.values()), unknown)
+    tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]
     learnt = samples.kind >= 0
     with progress("Fitting the model"):
         fitted = fit(
@@ -208,10 +215,10 @@ def train(
             "label": samples.kind,
             "weight": samples.weight,
             "group": samples.group,
-            "fold": first[0],
-            "score": first[1],
+            "fold": fold,
+            "score": score,
         },
-        measures=pd.concat(tables, ignore_index=True),
+        measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         record=_record(stack, grid, counts, labels, builder, definition, splitters, random_state),
     )
 
@@ -247,10 +254,10 @@ def on_ground(labels: Labels, counts: NDArray[np.bool_]) -> Labels:
     Raises
     ------
     LabelError
-        If none does.
+        If there are some and none does.
     """
     kept = labels.where(counts[labels.row, labels.col], "on gaps or outside the area")
-    if kept.deposits == 0:
+    if labels.deposits > 0 and kept.deposits == 0:
         raise LabelError(
             f"All {labels.deposits} deposits stand on gaps of required layers or outside the "
             "area: check the area, the permissive ground and which layers are required."
@@ -392,7 +399,7 @@ def out_of_fold(
     number = np.full(positive.size, -1, np.int64)
     splits = splitter.split(samples.features, positive.astype(np.int64), samples.coordinates)
     total = splitter.get_n_splits(samples.features, positive, samples.coordinates)
-    with progress(f"Validating in {name}", total) as done:
+    with progress(f"Validating in {name}", total) as done, threadpool_limits(1):
         for k, (train_at, test_at) in enumerate(splits):
             learnt = train_at[samples.kind[train_at] >= 0]
             asked = test_at[samples.kind[test_at] != 0]

@@ -154,6 +154,27 @@ def test_scoring_a_project_or_its_files_gives_the_same_map(
     assert one.read_bytes() == two.read_bytes() == three.read_bytes()
 
 
+def test_a_map_without_known_deposits(rasters, vectors, tmp_path):
+    model, output = tmp_path / "sb.prospect", tmp_path / "sb.tif"
+    train = ["train", *rasters, *vectors, "-c", "antimony", "-o", model, "-q"]
+    refused(*train, leaves=tmp_path, sentence="deposit type with --learner fuzzy")
+    said = run(*train, "--learner", "fuzzy")
+    assert "0 known deposits" in said
+    assert "not measured" in said
+    said = run("score", model, *rasters, *vectors, "-o", output, "-q")
+    assert "not measured" in said
+    with rasterio.open(output) as dataset:
+        values = dataset.read(1)
+    assert np.nanmax(values) - np.nanmin(values) > 0.1
+
+
+def test_a_learner_is_chosen_by_name(region_folder, tmp_path):
+    model = tmp_path / "gold.prospect"
+    train = ["train", region_folder, "-c", "gold", "-o", model, "-q", "--learner"]
+    refused(*train, "oracle", leaves=tmp_path, sentence="There is no learner 'oracle'")
+    assert "10 km block folds: AUC" in run(*train, "logistic")
+
+
 def test_a_renamed_layer_is_refused_and_mapped(trained, rasters, vectors, tmp_path):
     renamed = tmp_path / "surprise.tif"
     rest = [p for p in rasters if p.stem != "magnetics"]

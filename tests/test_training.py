@@ -1,19 +1,24 @@
 """Training: from labels and layers to a model that knows how good it is."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from prospect import training
+from prospect import learners, training
+from prospect.encoding import prepare
 from prospect.errors import LabelError, ModelError
 from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds
 from prospect.grid import Grid
-from prospect.learners import fit, likelihood, prepare
+from prospect.learners import default_estimator, fit, learner, likelihood
 from prospect.metrics import auc
+from prospect.model import load_model
+from prospect.models import WeightsOfEvidence
+from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.training import features_at, ground_mask, out_of_fold, train
 
@@ -141,8 +146,110 @@ def test_what_cannot_be_learnt_from_is_refused(world, tmp_path):
 
     with pytest.raises(LabelError, match="3 deposits of gold lie on usable ground"):
         train(stack, OccurrenceSpec(few, crs="EPSG:32642"), "gold")
-    with pytest.raises(ModelError, match="predict_proba was expected, but str came"):
+    with pytest.raises(ModelError, match="There is no learner 'forest'; there are extra-trees"):
         train(stack, world.occurrences, "gold", estimator="forest")
+    with pytest.raises(ModelError, match="predict_proba was expected, but int came"):
+        train(stack, world.occurrences, "gold", estimator=3)
+
+
+def test_a_map_without_labels(world, tmp_path):
+    stack = open_stack(world)
+    model = train(stack, None, "antimony", estimator="fuzzy", **SMALL)
+    assert model.measures.empty
+    assert "not measured: that takes at least eight known deposits" in model.quality()
+    assert "0 known deposits" in model.report()
+    assert not (model.samples["label"] == 1).any()
+    again = load_model(model.save(tmp_path / "a.prospect"))
+    assert again.quality() == model.quality()
+    found = score(again, stack)["likelihood"].values
+    assert np.nanstd(found) > 0.05
+    # It knows what deposits are like: the truth of the region agrees.
+    measured = train(stack, world.occurrences, "antimony", estimator="fuzzy", **SMALL)
+    value = measured.measures.query("measure == 'auc'")["value"].iloc[0]
+    assert value > 0.6
+
+
+@pytest.fixture(scope="module")
+def learnt(gold_model, world):
+    """Features of the cells that the gold model learnt from, a few gaps in them, and labels."""
+    stack = open_stack(world)
+    kept = gold_model.samples["label"] >= 0
+    row, col, _ = Grid.of(stack).index(gold_model.samples["x"], gold_model.samples["y"])
+    features = features_at(gold_model.builder, stack, row[kept], col[kept])
+    features[::7, 3] = np.nan
+    return features, gold_model.samples["label"][kept] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["random-forest", "bagged-pu", "boosting", "logistic", "woe", "fuzzy", "blend"]
+)
+def test_learners_by_name_are_fitted_saved_and_loaded(
+    gold_model, learnt, name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(learners, "TREES", 20)
+    features, positive = learnt
+    builder = gold_model.builder
+    fitted = fit(learner(name, builder.signs), features, positive, positive + 1.0)
+    found = likelihood(fitted, features)
+    # A cell scores alike in any tile.
+    np.testing.assert_array_equal(likelihood(fitted, features[100:137]), found[100:137])
+    assert auc(found[positive], found[~positive]) > 0.65
+    again = load_model(replace(gold_model, estimator=fitted).save(tmp_path / "m.prospect"))
+    np.testing.assert_array_equal(likelihood(again.estimator, features), found)
+
+
+def test_training_takes_a_learner_by_name(world):
+    model = train(open_stack(world), world.occurrences, "gold", estimator="woe", **SMALL)
+    assert isinstance(model.estimator, WeightsOfEvidence)
+    assert model.estimator.signs == model.builder.signs
+    assert model.measures.query("measure == 'auc'")["value"].iloc[0] > 0.55
+
+
+def test_signs_reach_the_learner(gold_model):
+    builder = gold_model.builder
+    assert len(builder.signs) == len(builder.feature_names)
+    named = dict(zip(builder.feature_names, builder.signs, strict=True))
+    assert named["thrust_1500m"] == "+"
+    assert named["granitoid_2500m"] == "∩"
+    assert named["magnetic_gradient"] == "0"
+    signs = builder.signs
+    assert learner("woe", signs=signs).signs == signs
+    assert learner("boosting", signs=signs).monotonic_cst == [
+        {"+": 1, "-": -1}.get(sign, 0) for sign in signs
+    ]
+
+
+def test_boosting_keeps_to_its_signs():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(600, 2)).astype(np.float32)
+    positive = features[:, 0] + rng.normal(size=600) > 1
+    ask = np.column_stack([np.linspace(-3, 3, 100), np.zeros(100)]).astype(np.float32)
+    fitted = fit(learner("boosting", signs=["+", "0"]), features, positive, np.ones(600))
+    assert (np.diff(likelihood(fitted, ask)) >= 0).all()
+    against = fit(learner("boosting", signs=["-", "0"]), features, positive, np.ones(600))
+    assert np.ptp(likelihood(against, ask)) < 0.2
+
+
+def test_a_prior_that_the_data_contradict_is_told(gold_model, learnt):
+    features, positive = learnt
+    builder = gold_model.builder
+    flipped = [{"+": "-", "-": "+"}.get(sign, sign) for sign in builder.signs]
+    reports = [
+        replace(
+            gold_model, estimator=fit(learner("logistic", signs), features, positive, positive + 1)
+        ).report()
+        for signs in (builder.signs, flipped)
+    ]
+    assert "Prior contradicted by the data" in reports[1]
+    assert "strike_slip_1500m" in reports[1].split("contradicted")[1]
+    assert "strike_slip_1500m" not in reports[0].split("What counts")[0]
+
+
+def test_the_default_learner_has_not_changed():
+    trees = learner("extra-trees", random_state=3)
+    assert str(trees.get_params()) == str(default_estimator(3).get_params())
+    assert trees[-1].n_estimators == 400
+    assert trees[-1].min_samples_leaf == 3
 
 
 def test_the_ground_needs_required_layers(world):

@@ -58,6 +58,14 @@ if TYPE_CHECKING:
 @click.option(
     "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Number of folds."
 )
+@click.option(
+    "--learner",
+    default="extra-trees",
+    show_default=True,
+    metavar="NAME",
+    help="extra-trees, random-forest, bagged-pu, boosting, logistic, woe (weights of evidence), "
+    "blend, or fuzzy, which needs no known deposits.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything drawn.")
 @takes_vectors
 @takes_drivers
@@ -76,6 +84,7 @@ def train(
     without: tuple[str, ...],
     block_size: float | None,
     folds: int,
+    learner: str,
     seed: int,
     vectors: tuple[str, ...],
     drivers: tuple[str, ...],
@@ -91,13 +100,19 @@ def train(
     from prospect.training import train as train_model
 
     project = as_project(source_of(sources), vectors=pairs_of(vectors), allow_drivers=drivers)
+    spec: OccurrenceSpec | None
     if occurrences is not None:
         spec = OccurrenceSpec(occurrences)
     elif project.occurrences is not None:
         spec = project.occurrences
+    elif learner == "fuzzy":
+        spec = None
     else:
-        raise click.UsageError("Known deposits are needed: give --occurrences FILE.")
-    if crs is not None:
+        raise click.UsageError(
+            "Known deposits are needed: give --occurrences FILE, or map what is known of the "
+            "deposit type with --learner fuzzy."
+        )
+    if crs is not None and spec is not None:
         spec = replace(spec, crs=crs)
     output = output or Path(f"{Path(commodity).stem}.prospect")
     require_writable_folder(output)
@@ -108,6 +123,7 @@ def train(
         stack,
         spec,
         commodity,
+        estimator=learner,
         block_size=block_size,
         n_splits=folds,
         random_state=seed,

@@ -191,6 +191,11 @@ class FeatureBuilder:
         return [name for step in self.steps_ if step.spec.keep for name in step.columns]
 
     @property
+    def signs(self) -> list[str]:
+        """How likelihood goes with each feature: +, -, 0 or ∩."""
+        return [step.spec.sign for step in self.steps_ if step.spec.keep for _ in step.columns]
+
+    @property
     def halo(self) -> tuple[int, int]:
         """Rows and columns that the features read beyond a window."""
         window = Window(0, 0, LATTICE, LATTICE)

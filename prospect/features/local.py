@@ -286,7 +286,7 @@ def class_code(layer: Array, *, out: Array, cell: Cell) -> None:
     """
     The code of the class, for learners that encode classes themselves.
 
-    As a number it means nothing: give it to ``prospect.learners.with_encoded_classes``,
+    As a number it means nothing: give it to ``prospect.encoding.with_encoded_classes``,
     never to a learner as it is.
 
     Parameters

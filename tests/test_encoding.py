@@ -1,21 +1,17 @@
-"""Learners: gaps filled and flagged on request, classes encoded inside folds."""
+"""Gaps filled and flagged on request, classes encoded inside folds."""
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
+from prospect.encoding import with_encoded_classes, with_filled_gaps
 from prospect.errors import ModelError
 from prospect.folds import BlockFolds
-from prospect.learners import (
-    ClassEncoder,
-    fit,
-    likelihood,
-    with_encoded_classes,
-    with_filled_gaps,
-)
+from prospect.learners import fit, likelihood
 from prospect.metrics import auc
 from prospect.model_file import Contents, read_model_file, write_model_file
+from prospect.models import ClassEncoder
 from prospect.training import Samples, out_of_fold
 
 

@@ -1,0 +1,323 @@
+"""From scores to probabilities, where that can be done: calibration, prior, conformal sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.isotonic import IsotonicRegression
+
+from prospect.errors import ModelError
+from prospect.models._bounded import fit_logistic
+
+Array = NDArray[np.float64]
+
+ISOTONIC_FROM = 200
+"""Deposits from which a free rising curve can be told from chance; below, a sigmoid."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    What scores mean among the samples they were calibrated on.
+
+    Attributes
+    ----------
+    method : {'sigmoid', 'isotonic'}
+    share : float
+        Of deposits among the samples: the prior that ``curve`` goes with.
+    curve : callable
+        Score to probability among the samples; rises or is level. NaN for NaN.
+    """
+
+    method: str
+    share: float
+    curve: Callable[[Array], Array]
+
+    def probability(self, scores: Array, prior: float | None) -> Array:
+        """
+        Probability that a cell holds a deposit.
+
+        Parameters
+        ----------
+        scores : array of shape (n,)
+        prior : float
+            Deposits per cell that you hold likely beforehand, for example from an estimate
+            of undiscovered deposits; never the share among the samples.
+
+        Returns
+        -------
+        array of shape (n,)
+            NaN where there is no score.
+
+        Raises
+        ------
+        ModelError
+            Without a prior: how many deposits there are cannot be known from known ones.
+        """
+        if prior is None:
+            raise ModelError(
+                "Without a prior the probability of a deposit cannot be known, only which cells "
+                "are likelier: give the deposits per cell that you expect, or keep to likelihood."
+            )
+        return shift_prior(self.curve(scores), self.share, prior)
+
+
+def calibrate(scores: Array, deposit: NDArray[np.bool_], method: str = "auto") -> Calibration:
+    """
+    Learn what scores mean, from cells that were held out.
+
+    Parameters
+    ----------
+    scores : array of shape (n,)
+        Out of fold, pooled over folds; scores of the training itself would flatter. NaN is
+        left out.
+    deposit : array of shape (n,), bool
+        Against cells drawn uniformly from the ground.
+    method : {'auto', 'sigmoid', 'isotonic'}
+        A sigmoid [1]_ below 200 deposits, isotonic regression from there.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    ModelError
+        If one of the two kinds is missing.
+
+    References
+    ----------
+    .. [1] Platt (1999). Probabilistic outputs for support vector machines.
+    """
+    known = ~np.isnan(scores)
+    scores, deposit = np.asarray(scores, float)[known], np.asarray(deposit, bool)[known]
+    count = int(deposit.sum())
+    if count == 0 or count == deposit.size:
+        raise ModelError(
+            "Calibration needs held-out scores of deposits and of other cells, but "
+            f"{count} of {deposit.size} are of deposits."
+        )
+    if method == "auto":
+        method = "isotonic" if count >= ISOTONIC_FROM else "sigmoid"
+    if method not in ("sigmoid", "isotonic"):
+        raise ModelError(f"method is 'auto', 'sigmoid' or 'isotonic', not '{method}'.")
+    curve = _isotonic(scores, deposit) if method == "isotonic" else _sigmoid(scores, deposit)
+    return Calibration(method, count / deposit.size, curve)
+
+
+def _sigmoid(scores: Array, deposit: NDArray[np.bool_]) -> Callable[[Array], Array]:
+    """Platt's sigmoid, with his targets short of 0 and 1; it may not fall."""
+    count, others = deposit.sum(), (~deposit).sum()
+    target = np.where(deposit, (count + 1) / (count + 2), 1 / (others + 2))
+    middle, scale = scores.mean(), scores.std()
+    scale = scale if scale > 1e-12 * max(1.0, abs(middle)) else np.inf
+    intercept, slope = fit_logistic(
+        ((scores - middle) / scale)[:, None],
+        target,
+        np.ones(scores.size),
+        penalty=1e-9,
+        lower=np.zeros(1),
+        upper=np.full(1, np.inf),
+    )
+
+    def curve(asked: Array) -> Array:
+        found: Array = expit(intercept + slope[0] * (np.asarray(asked, float) - middle) / scale)
+        return found
+
+    return curve
+
+
+def _isotonic(scores: Array, deposit: NDArray[np.bool_]) -> Callable[[Array], Array]:
+    steps = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+    steps.fit(scores, deposit.astype(float))
+
+    def curve(asked: Array) -> Array:
+        asked = np.asarray(asked, float)
+        found: Array = np.full(asked.shape, np.nan)
+        known = ~np.isnan(asked)
+        if known.any():
+            found[known] = steps.predict(asked[known])
+        return found
+
+    return curve
+
+
+def shift_prior(probability: Array, prior: float, new_prior: float) -> Array:
+    """
+    Probabilities under another prior: odds times the ratio of the priors' odds [1]_.
+
+    Parameters
+    ----------
+    probability : array
+    prior, new_prior : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    array
+
+    References
+    ----------
+    .. [1] Elkan (2001). The foundations of cost-sensitive learning. IJCAI.
+
+    Examples
+    --------
+    >>> round(float(shift_prior(0.5, 0.5, 0.01)), 6)
+    0.01
+    """
+    for value in (prior, new_prior):
+        if not 0 < value < 1:
+            raise ModelError(f"A prior is a share of cells between 0 and 1, but {value} came.")
+    ratio = new_prior / (1 - new_prior) / (prior / (1 - prior))
+    probability = np.asarray(probability, float)
+    # Without dividing by 1 - p, which may be 0.
+    shifted: Array = ratio * probability / (ratio * probability + 1 - probability)
+    return shifted
+
+
+def calibration_error(probability: Array, deposit: NDArray[np.bool_], bins: int = 10) -> float:
+    """
+    Expected calibration error: how far shares of deposits are from what was said.
+
+    Parameters
+    ----------
+    probability : array of shape (n,)
+    deposit : array of shape (n,), bool
+    bins : int
+        Bins of equal numbers of cells.
+
+    Returns
+    -------
+    float
+        Mean over cells of |share − mean probability| of their bin.
+    """
+    order = np.argsort(probability, kind="stable")
+    error = 0.0
+    for part in np.array_split(order, min(bins, order.size)):
+        error += part.size * abs(float(deposit[part].mean() - probability[part].mean()))
+    return error / order.size
+
+
+@dataclass(frozen=True)
+class ConformalSets:
+    """
+    For every cell the answers (deposit, barren) that cannot be ruled out.
+
+    Of deposits in blocks of ground not seen, at least ``1 - alpha`` have "deposit" in their
+    set; of other cells as many have "barren". Each kind is calibrated by itself, since
+    deposits are few, and every block weighs the same, since cells of a block resemble each
+    other [1]_. The promise holds on average over blocks and for many of them;
+    :meth:`coverage` says what came out.
+
+    Attributes
+    ----------
+    scores : array of shape (n,)
+        Out of fold; of calibration.
+    deposit : array of shape (n,), bool
+    block : array of shape (n,), int
+        Block of ground of each.
+
+    References
+    ----------
+    .. [1] Dunn, Wasserman and Ramdas (2022). Distribution-free prediction sets for two-layer
+       hierarchical models. Journal of the American Statistical Association 118.
+    """
+
+    scores: Array
+    deposit: NDArray[np.bool_]
+    block: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if np.isnan(self.scores).any() or not self.deposit.any() or self.deposit.all():
+            raise ModelError("Conformal sets need held-out scores of deposits and of other cells.")
+
+    def p_values(self, scores: Array) -> Array:
+        """
+        How unusual each cell would be for a deposit, and for barren ground.
+
+        Parameters
+        ----------
+        scores : array of shape (n,)
+
+        Returns
+        -------
+        array of shape (n, 2)
+            Of barren and of deposit; NaN for NaN.
+        """
+        return np.column_stack(
+            [
+                _p_value(-np.asarray(scores, float), -self.scores, self.block, ~self.deposit),
+                _p_value(np.asarray(scores, float), self.scores, self.block, self.deposit),
+            ]
+        )
+
+    def sets(self, scores: Array, alpha: float = 0.1) -> NDArray[np.bool_]:
+        """
+        Whether barren, and whether a deposit, cannot be ruled out.
+
+        Parameters
+        ----------
+        scores : array of shape (n,)
+        alpha : float
+
+        Returns
+        -------
+        array of shape (n, 2), bool
+            Nothing can be ruled out where there is no score.
+        """
+        if not 0 < alpha < 1:
+            raise ModelError(f"alpha lies between 0 and 1, but {alpha} came.")
+        # Not `p > alpha`: without a score nothing is ruled out.
+        kept: NDArray[np.bool_] = ~(self.p_values(scores) <= alpha)
+        return kept
+
+    def coverage(self, alpha: float = 0.1) -> pd.DataFrame:
+        """
+        How often the sets held the truth, each block judged by the others.
+
+        Returns
+        -------
+        DataFrame
+            Rows barren and deposit; columns cells, blocks, coverage (mean over blocks) and
+            single (share of cells with one answer only).
+        """
+        held = np.zeros((self.scores.size, 2), bool)
+        judged = np.zeros(self.scores.size, bool)
+        for name in np.unique(self.block):
+            here = self.block == name
+            if self.deposit[~here].any() and not self.deposit[~here].all():
+                rest = ConformalSets(self.scores[~here], self.deposit[~here], self.block[~here])
+                held[here], judged[here] = rest.sets(self.scores[here], alpha), True
+        rows: dict[str, Any] = {}
+        for column, name in enumerate(("barren", "deposit")):
+            mine = judged & (self.deposit == bool(column))
+            shares = [
+                held[mine & (self.block == block), column].mean()
+                for block in np.unique(self.block[mine])
+            ]
+            rows[name] = {
+                "cells": int(mine.sum()),
+                "blocks": len(shares),
+                "coverage": float(np.mean(shares)) if shares else float("nan"),
+                "single": float((held[mine].sum(axis=1) == 1).mean()) if mine.any() else np.nan,
+            }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _p_value(
+    asked: Array, scores: Array, block: NDArray[np.int64], kind: NDArray[np.bool_]
+) -> Array:
+    """Share of a kind that scores no higher: blocks alike, and the asked one a block itself."""
+    scores, block = scores[kind], block[kind]
+    _, which, counts = np.unique(block, return_inverse=True, return_counts=True)
+    order = np.argsort(scores, kind="stable")
+    weight = np.concatenate([[0.0], np.cumsum((1 / counts)[which][order])])
+    upto = np.searchsorted(scores[order], asked, side="right")
+    found: Array = (weight[upto] + 1) / (counts.size + 1)
+    return np.where(np.isnan(asked), np.nan, found)
