@@ -17,7 +17,7 @@ MODULES = {
 
 # From the ground up. A module imports from its own layer's folder or from layers below.
 LAYERS = (
-    ("errors", "_version", "_kernels", "progress", "styles"),
+    ("errors", "_version", "_kernels", "progress", "styles", "trees"),
     ("grid",),
     ("raster",),
     ("tables",),
@@ -25,7 +25,7 @@ LAYERS = (
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "commodities", "features"),
-    ("ground", "labels", "folds", "learners", "metrics"),
+    ("ground", "labels", "folds", "learners", "metrics", "inference"),
     ("model", "model_file"),
     ("training",),
     ("scoring",),
@@ -40,6 +40,7 @@ ONLY = {
     "geopandas": ("prospect.vector",),
     "pyogrio": ("prospect.vector",),
     "numba": ("prospect._kernels",),
+    "llvmlite": ("prospect._kernels",),
     "click": ("prospect.cli",),
     "skops": ("prospect.model_file",),
 }
