@@ -269,15 +269,15 @@ def _through(steps: Iterable[tuple[str, Any]], reading: Reading) -> Reading | No
             continue
         if type(step) is not SimpleImputer or step.add_indicator:
             return None
-        gap, fills = step.missing_values, np.asarray(step.statistics_)
-        if gap is not np.nan and not (isinstance(gap, float) and np.isnan(gap)):
+        gap, precision = step.missing_values, np.dtype(step._fill_dtype)
+        if not (isinstance(gap, float) and np.isnan(gap)) or precision.kind != "f":
             return None
-        if fills.dtype.kind != "f" or np.isnan(fills).any():
+        # Filled in the imputer's precision, then compared in that of the estimator.
+        fills = np.asarray(step.statistics_).astype(precision).astype(np.float64)
+        if np.isnan(fills).any():
             return None
         if reading.fills is None:
-            # Filled in the imputer's precision, then compared in that of the estimator.
-            fills = fills.astype(getattr(step, "_fill_dtype", fills.dtype))
-            reading = Reading(reading.planes, fills.astype(np.float64))
+            reading = Reading(reading.planes, fills)
     return reading
 
 
