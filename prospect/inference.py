@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -18,6 +19,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -59,7 +61,7 @@ class Predictor:
 
     @property
     def draws(self) -> int:
-        """Members of the outermost ensemble, if it is one of separate draws."""
+        """Members of the outermost ensemble, if they are separate draws."""
         return self.part.draws
 
     @property
@@ -134,8 +136,9 @@ def compile_estimator(fitted: Any) -> Predictor:
     Turn a fitted estimator into arrays that are traversed over blocks of cells.
 
     Known are random forests and extremely randomised trees (classifiers and regressors),
-    single trees, bags of any of them, and histogram boosting of two classes; each also
-    behind a SimpleImputer in a Pipeline. Any other estimator is asked itself.
+    single trees, histogram boosting of two classes, bags of any of them, and their
+    calibration by a sigmoid or isotonically; each also behind a SimpleImputer in a
+    Pipeline. Any other estimator is asked itself.
 
     Parameters
     ----------
@@ -190,26 +193,37 @@ class Forest(Part):
 
 @dataclass(frozen=True)
 class Boosting(Part):
-    """The sum of trees on a baseline, as a share."""
+    """The sum of trees on a baseline, as a share unless ``raw``."""
 
     trees: Trees
     baseline: float
+    raw: bool = False
 
     def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
         total, squares = self.trees.total(block, valid, start=self.baseline)
-        return expit(total, out=total), squares
+        return total if self.raw else expit(total, out=total), squares
+
+
+@dataclass(frozen=True)
+class Calibrated(Part):
+    """What a part says, put on another scale cell by cell."""
+
+    part: Part
+    calibrator: Any
+
+    def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
+        scores, nothing = self.part.score(block, valid, spread=False)
+        if valid.any():
+            scores[valid] = self.calibrator.predict(scores[valid])
+        return scores, nothing
 
 
 @dataclass(frozen=True)
 class Bag(Part):
-    """The mean of members, each a draw."""
+    """The mean of members; each is a draw if ``draws`` says so."""
 
     members: tuple[Part, ...]
-
-    @property
-    def draws(self) -> int:  # type: ignore[override]
-        """How many members."""
-        return len(self.members)
+    draws: int = 0
 
     def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
         total = np.zeros(valid.shape)
@@ -257,6 +271,8 @@ def _compile(fitted: Any, reading: Reading) -> Part | None:
         return _boosting(fitted, reading)
     if kind is BaggingClassifier:
         return _bag(fitted, reading)
+    if kind is CalibratedClassifierCV:
+        return _calibrated(fitted, reading)
     trees = _trees(fitted, reading)
     packed = None if trees is None else pack(trees)
     return None if packed is None else Forest(packed)
@@ -365,4 +381,23 @@ def _bag(fitted: BaggingClassifier, reading: Reading) -> Part | None:
     if not parts:
         packed = pack(single)
         return None if packed is None else Forest(packed, draws=len(single))
-    return None if single else Bag(tuple(parts))
+    return None if single else Bag(tuple(parts), draws=len(parts))
+
+
+def _calibrated(fitted: CalibratedClassifierCV, reading: Reading) -> Part | None:
+    """The mean of calibrated members, which are folds rather than draws."""
+    if list(fitted.classes_) != [0, 1]:
+        return None
+    members = []
+    for member in fitted.calibrated_classifiers_:
+        inner = member.estimator
+        part = _compile(inner.estimator if type(inner) is FrozenEstimator else inner, reading)
+        if isinstance(part, Boosting):
+            # Calibrated is what it decides by, not the share it tells.
+            part = replace(part, raw=True)
+        # Bags of boosting decide by a mean of their own.
+        known = isinstance(part, (Forest, Boosting)) and member.method in ("sigmoid", "isotonic")
+        if part is None or not known:
+            return None
+        members.append(Calibrated(part, member.calibrators[0]))
+    return Bag(tuple(members))

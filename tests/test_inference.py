@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -14,6 +15,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -228,6 +230,26 @@ def test_bags_and_the_spread_of_their_draws(kind, share):
     np.testing.assert_allclose(spread, draws.std(axis=0), atol=1e-7)
 
 
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+@pytest.mark.parametrize("kind", ["forest", "forest behind an imputer", "boosting", "frozen"])
+def test_calibration_is_as_asked_itself(method, kind):
+    values, label = samples(gaps=0.1)
+    inner = {
+        "forest": ExtraTreesClassifier(4, random_state=0),
+        "forest behind an imputer": make_pipeline(
+            SimpleImputer(strategy="median"), RandomForestClassifier(4, random_state=0)
+        ),
+        "boosting": HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=3),
+        "frozen": FrozenEstimator(RandomForestClassifier(4, random_state=0).fit(values, label)),
+    }[kind]
+    fitted = CalibratedClassifierCV(inner, method=method, cv=3).fit(values, label)
+    cells = block(gaps=0.1)
+    require_equal(fitted, cells)
+    predictor = compile_estimator(fitted)
+    assert predictor.draws == 0
+    assert np.isnan(predictor.predict(cells, np.zeros((19, 21), bool))).all()
+
+
 def test_the_spread_keeps_to_valid_cells():
     values, label = samples()
     fitted = BaggingClassifier(DecisionTreeClassifier(), 5, random_state=0).fit(values, label)
@@ -249,6 +271,11 @@ def bag_of_strangers(values, label):
     return BaggingClassifier(LogisticRegression(), 3).fit(np.nan_to_num(values), label)
 
 
+def calibrated_bag(values, label):
+    bag = BaggingClassifier(HistGradientBoostingClassifier(max_iter=2), 2)
+    return CalibratedClassifierCV(bag, cv=2).fit(values, label)
+
+
 def flagged(values, label):
     imputer = SimpleImputer(strategy="median", add_indicator=True)
     return make_pipeline(imputer, RandomForestClassifier(3, random_state=0)).fit(values, label)
@@ -264,7 +291,9 @@ def of_three_classes(values, label):
     return HistGradientBoostingClassifier(max_iter=2).fit(*samples(kinds=3))
 
 
-@pytest.mark.parametrize("stranger", [bag_of_strangers, flagged, classed, of_three_classes])
+@pytest.mark.parametrize(
+    "stranger", [bag_of_strangers, calibrated_bag, flagged, classed, of_three_classes]
+)
 def test_strangers_are_asked_themselves_by_lattice_blocks(stranger):
     fitted = stranger(*samples(gaps=0.1))
     predictor = compile_estimator(fitted)

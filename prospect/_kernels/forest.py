@@ -62,7 +62,7 @@ def add_trees(
     counts = aligned(64)
     chosen = np.empty(BATCH, np.uint64)
     whole = np.empty(patches, np.uint64)
-    sums, sums2 = np.empty((patches, 64)), np.empty((patches, 64))
+    sums, sums2 = np.empty((patches, 64)), np.empty((patches, 64 if squares.size else 0))
     queue, queued = np.empty(RING + ONE, np.uint64), np.empty(RING + ONE, np.int32)
     masks, leaves = np.empty(RING + ONE, np.uint64), np.empty(RING + ONE, np.int32)
     step = across * SIDE
@@ -198,8 +198,9 @@ def gather(
     for t in range(starts.size):
         table, place = values[starts[t] :], painted[t * 64 : t * 64 + 64]
         for j in range(64):
+            sums[j] += table[np.uint64(place[j])]
+        for j in range(sums2.size):
             value = table[np.uint64(place[j])]
-            sums[j] += value
             sums2[j] += value * value
 
 
