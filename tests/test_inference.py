@@ -145,10 +145,15 @@ def test_gaps_are_filled_as_the_imputer_fills_them(strategy, precision):
 def test_a_fill_that_lies_on_a_threshold_goes_left():
     values = np.repeat(np.float32([[1], [3]]), 10, axis=0)
     label = np.repeat([0, 1], 10)
-    fitted = make_pipeline(SimpleImputer(strategy="median"), DecisionTreeClassifier())
-    fitted.fit(values, label)
+    estimator = make_pipeline(SimpleImputer(strategy="median"), DecisionTreeClassifier())
+    fitted = estimator.fit(values, label)
+    gap = np.full((1, 2, 2), np.nan, np.float32)
     assert fitted[-1].tree_.threshold[0] == fitted[0].statistics_[0] == 2.0
-    assert compile_estimator(fitted).predict(np.full((1, 2, 2), np.nan)).max() == 0.0
+    assert compile_estimator(fitted).predict(gap).max() == 0.0
+    # Members that fill differently: every node knows which way a gap goes.
+    bag = BaggingClassifier(estimator, 30, random_state=0).fit(values, label)
+    assert {float(member[0].statistics_[0]) for member in bag.estimators_} == {1.0, 2.0, 3.0}
+    require_equal(bag, gap)
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.3])
