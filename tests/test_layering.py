@@ -25,7 +25,7 @@ LAYERS = (
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "commodities", "features"),
-    ("ground", "labels", "folds", "learners", "metrics", "inference"),
+    ("ground", "labels", "folds", "learners", "metrics", "inference", "applicability"),
     ("model", "model_file"),
     ("training",),
     ("scoring",),
