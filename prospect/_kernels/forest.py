@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
-from prospect._kernels.lanes import at_most, count, paint
+from prospect._kernels.lanes import aligned, at_most, count, paint
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -233,11 +233,3 @@ def write(sums: Doubles, whole: np.uint64, top: int, left: int, out: Doubles) ->
         for j in range(min(SIDE, out.shape[1] - left)):
             if whole >> np.uint64(i * SIDE + j) & ONE:
                 out[top + i, left + j] = sums[i * SIDE + j]
-
-
-@kernel
-def aligned(size: int) -> NDArray[np.uint8]:
-    """Bytes that begin where a vector may."""
-    spare = np.empty(size + 64, np.uint8)
-    begin = -spare.ctypes.data % 64
-    return spare[begin : begin + size]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
+from prospect._kernels.lanes import add_squares, aligned, below
 
 Floats = NDArray[np.float32]
 
@@ -13,6 +14,9 @@ SIDE = 8
 LANES = SIDE * SIDE
 GROUP = 4
 """Dimensions that are summed together; points have a multiple of it, the last ones 0."""
+
+FIRST = np.float32(1.2)
+"""Squared distances from the middle, as a share of the least, that are looked at first."""
 
 SLACK = np.float32(1.0001)
 """What rounding could hide, far more than it does."""
@@ -38,9 +42,10 @@ def nearest_distance(
     height, width = valid.shape
     count, dimensions = points.shape
     by_dimension = points.T.copy()
-    cells = np.zeros((dimensions, LANES), np.float32)
+    scratch = aligned((dimensions + 2) * LANES * 4).view(np.float32)
+    scratch[:] = 0.0
+    cells, sums, best = scratch[2 * LANES :], scratch[:LANES], scratch[LANES : 2 * LANES]
     middle = np.zeros(dimensions, np.float32)
-    best, sums = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
     away = np.empty(count, np.float32)
     inside = np.empty(LANES, np.bool_)
     for top in range(0, height, SIDE):
@@ -54,7 +59,7 @@ def nearest_distance(
                 continue
             first = np.argmax(inside)
             for d in range(planes.size):
-                line, plane = cells[d], block[planes[d]]
+                line, plane = cells[d * LANES : (d + 1) * LANES], block[planes[d]]
                 for i in range(high):
                     for j in range(wide):
                         value = (plane[top + i, left + j] - centre[d]) * scale[d]
@@ -67,7 +72,8 @@ def nearest_distance(
                         line[j] = line[first]
                 middle[d] = np.float32(0.5) * (low + top_value)
             radius = np.float32(0.0)
-            measure(cells, middle, sums, np.full(LANES, np.inf, np.float32))
+            best[:] = np.inf
+            measure(cells, middle, sums, best)
             for j in range(LANES):
                 radius = max(radius, sums[j])
             radius = np.sqrt(radius)
@@ -76,19 +82,18 @@ def nearest_distance(
                 line, at = by_dimension[d], middle[d]
                 for p in range(count):
                     away[p] += (line[p] - at) * (line[p] - at)
-            best[:] = np.inf
-            worst = np.float32(np.inf)
-            nearest = int(np.argmin(away))
-            for n in range(count + 1):
-                p = nearest if n == 0 else n - 1
-                if (n > 0 and p == nearest) or np.sqrt(away[p]) > (worst + radius) * SLACK:
-                    continue
-                if measure(cells, points[p], sums, best):
-                    farthest = np.float32(0.0)
-                    for j in range(LANES):
-                        best[j] = min(best[j], sums[j])
-                        farthest = max(farthest, best[j])
-                    worst = np.sqrt(farthest)
+            # The nearest to the middle first: then few others can be nearer to any cell.
+            limit, least = np.float32(np.inf), FIRST * away.min()
+            for turn in range(2):
+                for p in range(count):
+                    if away[p] > limit or (away[p] <= least) != (turn == 0):
+                        continue
+                    if measure(cells, points[p], sums, best):
+                        worst = np.float32(0.0)
+                        for j in range(LANES):
+                            best[j] = min(best[j], sums[j])
+                            worst = max(worst, best[j])
+                        limit = np.square((np.sqrt(worst) + radius) * SLACK)
             for i in range(high):
                 for j in range(wide):
                     if inside[i * SIDE + j]:
@@ -99,16 +104,8 @@ def nearest_distance(
 def measure(cells: Floats, point: Floats, sums: Floats, best: Floats) -> bool:
     """Squared distances from a point; false, and unfinished, where none can become the best."""
     sums[:] = 0.0
-    for d in range(0, cells.shape[0], GROUP):
-        a, b, c, e = cells[d], cells[d + 1], cells[d + 2], cells[d + 3]
-        at, bt, ct, et = point[d], point[d + 1], point[d + 2], point[d + 3]
-        for j in range(LANES):
-            one, two = (a[j] - at) * (a[j] - at), (b[j] - bt) * (b[j] - bt)
-            three, four = (c[j] - ct) * (c[j] - ct), (e[j] - et) * (e[j] - et)
-            sums[j] += (one + two) + (three + four)
-        nearer = 0
-        for j in range(LANES):
-            nearer += sums[j] < best[j]
-        if nearer == 0:
+    for d in range(0, point.size, GROUP):
+        add_squares(cells, point, np.uint64(d), sums)
+        if below(sums, best) == 0:
             return False
     return True
