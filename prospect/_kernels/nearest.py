@@ -15,8 +15,8 @@ LANES = SIDE * SIDE
 GROUP = 4
 """Dimensions that are summed together; points have a multiple of it, the last ones 0."""
 
-FIRST = np.float32(1.2)
-"""Squared distances from the middle, as a share of the least, that are looked at first."""
+FIRST = np.float32(0.2)
+"""Points are looked at first that are so much nearer to the patch than the mean one."""
 
 SLACK = np.float32(1.0001)
 """What rounding could hide, far more than it does."""
@@ -36,7 +36,7 @@ def nearest_distance(
     Distance of each valid cell from the nearest point, in planes brought to their scale.
 
     A gap lies at the centre. Points (point, dimension) are on scale already. Neighbours are
-    alike: what is too far from the middle of a patch is too far from all of its cells. Every
+    alike: what is too far from the box around a patch is too far from all of its cells. Every
     distance is summed in one order, so the patches leave no trace in it.
     """
     height, width = valid.shape
@@ -45,7 +45,7 @@ def nearest_distance(
     scratch = aligned((dimensions + 2) * LANES * 4).view(np.float32)
     scratch[:] = 0.0
     cells, sums, best = scratch[2 * LANES :], scratch[:LANES], scratch[LANES : 2 * LANES]
-    middle = np.zeros(dimensions, np.float32)
+    low, up = np.zeros(dimensions, np.float32), np.zeros(dimensions, np.float32)
     away = np.empty(count, np.float32)
     inside = np.empty(LANES, np.bool_)
     for top in range(0, height, SIDE):
@@ -64,36 +64,31 @@ def nearest_distance(
                     for j in range(wide):
                         value = (plane[top + i, left + j] - centre[d]) * scale[d]
                         line[i * SIDE + j] = np.float32(0.0) if np.isnan(value) else value
-                low, top_value = line[first], line[first]
+                least, most = line[first], line[first]
                 for j in range(LANES):
                     if inside[j]:
-                        low, top_value = min(low, line[j]), max(top_value, line[j])
+                        least, most = min(least, line[j]), max(most, line[j])
                     else:
                         line[j] = line[first]
-                middle[d] = np.float32(0.5) * (low + top_value)
-            radius = np.float32(0.0)
-            best[:] = np.inf
-            measure(cells, middle, sums, best)
-            for j in range(LANES):
-                radius = max(radius, sums[j])
-            radius = np.sqrt(radius)
+                low[d], up[d] = least, most
             away[:] = 0.0
             for d in range(dimensions):
-                line, at = by_dimension[d], middle[d]
+                line, least, most = by_dimension[d], low[d], up[d]
                 for p in range(count):
-                    away[p] += (line[p] - at) * (line[p] - at)
-            # The nearest to the middle first: then few others can be nearer to any cell.
-            limit, least = np.float32(np.inf), FIRST * away.min()
+                    beyond = max(max(least - line[p], line[p] - most), np.float32(0.0))
+                    away[p] += beyond * beyond
+            # The nearest to the patch first: then few others can be nearer to any cell.
+            best[:] = np.inf
+            limit = np.float32(np.inf)
+            early = away.min() + FIRST * (away.mean() - away.min())
             for turn in range(2):
                 for p in range(count):
-                    if away[p] > limit or (away[p] <= least) != (turn == 0):
+                    if away[p] > limit or (away[p] <= early) != (turn == 0):
                         continue
                     if measure(cells, points[p], sums, best):
-                        worst = np.float32(0.0)
                         for j in range(LANES):
                             best[j] = min(best[j], sums[j])
-                            worst = max(worst, best[j])
-                        limit = np.square((np.sqrt(worst) + radius) * SLACK)
+                        limit = best.max() * SLACK
             for i in range(high):
                 for j in range(wide):
                     if inside[i * SIDE + j]:
