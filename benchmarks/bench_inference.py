@@ -38,13 +38,15 @@ SMOOTH = (4, 8, 16, 32)
 
 @cache
 def layers(size: int, features: int = 30, gaps: float = 0.0) -> np.ndarray:
-    """Features of shape (feature, y, x), each as smooth as one of SMOOTH."""
+    """Features of shape (feature, y, x), each as smooth as one of SMOOTH, gaps in holes."""
     rng = np.random.default_rng(0)
     block = np.empty((features, size, size), np.float32)
     for f in range(features):
         field = gaussian_filter(rng.normal(size=(size, size)), SMOOTH[f % 4], mode="wrap")
         block[f] = field / field.std()
-        block[f, rng.random((size, size)) < gaps] = np.nan
+        if gaps:
+            holes = gaussian_filter(rng.normal(size=(size, size)), 8, mode="wrap")
+            block[f, holes > np.quantile(holes, 1 - gaps)] = np.nan
     return block
 
 
