@@ -14,7 +14,6 @@ import numpy as np
 import xarray as xr
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from prospect._version import __version__
 from prospect.errors import GridError, ModelError, OutputError
@@ -22,7 +21,8 @@ from prospect.features.plan import tiles
 from prospect.features.running import own_workspace
 from prospect.grid import LATTICE, Grid, Window
 from prospect.ground import Area, read_area
-from prospect.learners import likelihood, single_threaded
+from prospect.inference import Predictor, compile_estimator
+from prospect.learners import single_threaded
 from prospect.matching import Binding, LayerCard, bind, bind_cards
 from prospect.model import Model
 from prospect.progress import Progress, silent
@@ -52,9 +52,22 @@ class Job:
     """Everything one tile needs to be scored, wherever that happens."""
 
     model: Model
+    predictor: Predictor
     stack: xr.Dataset
     bindings: Mapping[str, Binding]
     exclude: Area | None
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        stack: xr.Dataset,
+        bindings: Mapping[str, Binding],
+        exclude: Area | None = None,
+    ) -> Job:
+        """A job that carries the estimator once, as what asks it."""
+        predictor = compile_estimator(single_threaded(model.estimator))
+        return cls(replace(model, estimator=None), predictor, stack, bindings, exclude)
 
 
 def score(
@@ -119,8 +132,7 @@ def score(
     area = read_area(exclude) if isinstance(exclude, (str, Path)) else exclude
     # What looks at the whole map is computed here, once for all workers.
     stack = model.builder.settle(stack, bindings)
-    job = Job(model, stack, bindings, area)
-    single_threaded(model.estimator)
+    job = Job.of(model, stack, bindings, area)
     workers = max(1, workers or os.cpu_count() or 1) if engine != "serial" else 1
     windows = plan(grid, len(model.feature_names), tile)
     if output is None:
@@ -189,8 +201,8 @@ def score_tile(job: Job, window: Window) -> NDArray[np.float32]:
     """
     Score one tile; the same function runs serially, on threads and in processes.
 
-    Every lattice block is given to the estimator on its own, so that the tile's size
-    leaves no trace in sums.
+    Trees are asked cell by cell, other estimators a lattice block at a time, so that the
+    tile's size leaves no trace in sums.
 
     Returns
     -------
@@ -209,18 +221,20 @@ def score_tile(job: Job, window: Window) -> NDArray[np.float32]:
     shape = (len(job.model.feature_names), window.height, window.width)
     features = space.take(shape, np.dtype(np.float32))
     job.model.builder.compute(job.stack, window, job.bindings, features)
-    with threadpool_limits(1):
-        for block in window.lattice_blocks():
-            rows, cols = block.intersect(window).within(window)
-            inside = counts[rows, cols]
-            cells = np.ascontiguousarray(features[:, rows, cols][:, inside].T)
-            known = ~np.isnan(cells).all(axis=1)
-            if known.any():
-                scores = np.full(known.size, np.nan, np.float32)
-                scores[known] = likelihood(job.model.estimator, cells[known])
-                out[rows, cols][inside] = scores
+    counts &= ~_unknown(features, counts)
+    out[:] = job.predictor.predict(features, counts)
     space.give(features)
     return out
+
+
+def _unknown(features: NDArray[np.float32], counts: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the cells that count have no feature at all."""
+    unknown = counts
+    for plane in features:
+        unknown = unknown & np.isnan(plane)
+        if not unknown.any():
+            break
+    return unknown
 
 
 def plan(grid: Grid, features: int, tile: int | None = None) -> list[Window]:

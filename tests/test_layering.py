@@ -17,7 +17,7 @@ MODULES = {
 
 # From the ground up. A module imports from its own layer's folder or from layers below.
 LAYERS = (
-    ("errors", "_version", "_kernels", "progress", "styles", "lexicon"),
+    ("errors", "_version", "_kernels", "progress", "styles", "lexicon", "trees"),
     ("grid",),
     ("coordinates", "sheets"),
     ("raster",),
@@ -31,7 +31,7 @@ LAYERS = (
     ("ground", "labels", "folds", "models", "metrics"),
     ("encoding",),
     ("learners",),
-    ("calibration", "applicability"),
+    ("calibration", "applicability", "inference", "experience"),
     ("model", "model_file"),
     ("training",),
     ("scoring",),
@@ -46,6 +46,7 @@ ONLY = {
     "geopandas": ("prospect.vector",),
     "pyogrio": ("prospect.vector",),
     "numba": ("prospect._kernels",),
+    "llvmlite": ("prospect._kernels",),
     "click": ("prospect.cli",),
     "skops": ("prospect.model_file",),
 }

@@ -1,0 +1,106 @@
+"""How far cells are from the nearest of some points, in many dimensions: exact, patch by patch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prospect._kernels._jit import kernel
+from prospect._kernels.patches import add_squares, aligned, below
+
+Floats = NDArray[np.float32]
+
+SIDE = 8
+LANES = SIDE * SIDE
+GROUP = 4
+"""Dimensions that are summed together; points have a multiple of it, the last ones 0."""
+
+FIRST = np.float32(0.2)
+"""Points are looked at first that are so much nearer to the patch than the mean one."""
+
+SLACK = np.float32(1.0001)
+"""What rounding could hide, far more than it does."""
+
+
+@kernel
+def nearest_distance(
+    block: Floats,
+    valid: NDArray[np.bool_],
+    planes: NDArray[np.int64],
+    centre: Floats,
+    scale: Floats,
+    points: Floats,
+    out: Floats,
+) -> None:
+    """
+    Distance of each valid cell from the nearest point, in planes brought to their scale.
+
+    A gap lies at the centre. Points (point, dimension) are on scale already. Neighbours are
+    alike: what is too far from the box around a patch is too far from all of its cells. Every
+    distance is summed in one order, so the patches leave no trace in it.
+    """
+    height, width = valid.shape
+    count, dimensions = points.shape
+    by_dimension = points.T.copy()
+    scratch = aligned((dimensions + 2) * LANES * 4).view(np.float32)
+    scratch[:] = 0.0
+    cells, sums, best = scratch[2 * LANES :], scratch[:LANES], scratch[LANES : 2 * LANES]
+    low, up = np.zeros(dimensions, np.float32), np.zeros(dimensions, np.float32)
+    away = np.empty(count, np.float32)
+    inside = np.empty(LANES, np.bool_)
+    for top in range(0, height, SIDE):
+        for left in range(0, width, SIDE):
+            high, wide = min(SIDE, height - top), min(SIDE, width - left)
+            inside[:] = False
+            for i in range(high):
+                for j in range(wide):
+                    inside[i * SIDE + j] = valid[top + i, left + j]
+            if not inside.any():
+                continue
+            first = np.argmax(inside)
+            for d in range(planes.size):
+                line, plane = cells[d * LANES : (d + 1) * LANES], block[planes[d]]
+                for i in range(high):
+                    for j in range(wide):
+                        value = (plane[top + i, left + j] - centre[d]) * scale[d]
+                        line[i * SIDE + j] = np.float32(0.0) if np.isnan(value) else value
+                least, most = line[first], line[first]
+                for j in range(LANES):
+                    if inside[j]:
+                        least, most = min(least, line[j]), max(most, line[j])
+                    else:
+                        line[j] = line[first]
+                low[d], up[d] = least, most
+            away[:] = 0.0
+            for d in range(dimensions):
+                line, least, most = by_dimension[d], low[d], up[d]
+                for p in range(count):
+                    beyond = max(max(least - line[p], line[p] - most), np.float32(0.0))
+                    away[p] += beyond * beyond
+            # The nearest to the patch first: then few others can be nearer to any cell.
+            best[:] = np.inf
+            limit = np.float32(np.inf)
+            early = away.min() + FIRST * (away.mean() - away.min())
+            for turn in range(2):
+                for p in range(count):
+                    if away[p] > limit or (away[p] <= early) != (turn == 0):
+                        continue
+                    if measure(cells, points[p], sums, best):
+                        for j in range(LANES):
+                            best[j] = min(best[j], sums[j])
+                        limit = best.max() * SLACK
+            for i in range(high):
+                for j in range(wide):
+                    if inside[i * SIDE + j]:
+                        out[top + i, left + j] = np.sqrt(best[i * SIDE + j])
+
+
+@kernel
+def measure(cells: Floats, point: Floats, sums: Floats, best: Floats) -> bool:
+    """Squared distances from a point; false, and unfinished, where none can become the best."""
+    sums[:] = 0.0
+    for d in range(0, point.size, GROUP):
+        add_squares(cells, point, np.uint64(d), sums)
+        if below(sums, best) == 0:
+            return False
+    return True

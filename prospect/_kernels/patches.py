@@ -1,0 +1,137 @@
+"""Sixty-four cells at once: what numba cannot say, said in vectors that any processor has."""
+
+# The vectors are plain ones of LLVM, which cuts them into what the processor offers.
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from prospect._kernels._jit import kernel
+
+LANES = 64
+
+FLOATS = ir.VectorType(ir.FloatType(), LANES)
+SHORTS = ir.VectorType(ir.IntType(16), LANES)
+BYTES = ir.VectorType(ir.IntType(8), LANES)
+BITS = ir.VectorType(ir.IntType(1), LANES)
+
+
+def lane(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An intrinsic of numba, called without the first argument."""
+    return cast(Callable[..., Any], intrinsic(function))
+
+
+@kernel
+def aligned(size: int) -> NDArray[np.uint8]:
+    """Bytes that begin where a vector may."""
+    spare = np.empty(size + 64, np.uint8)
+    begin = -spare.ctypes.data % 64
+    return spare[begin : begin + size]
+
+
+@lane
+def at_most(typing: Any, values: Any, start: Any, bits: Any) -> Any:
+    """Bit j says whether ``values[start + j]`` is at most the float32 of these bits."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _place(context, builder, signature.args, args, FLOATS)
+        limit = _spread(builder, builder.bitcast(args[2], ir.FloatType()), FLOATS)
+        below = builder.fcmp_ordered("<=", builder.load(place, align=64), limit)
+        return builder.bitcast(below, ir.IntType(LANES))
+
+    return types.uint64(values, types.uint64, types.int32), emit
+
+
+@lane
+def paint(typing: Any, values: Any, start: Any, mask: Any, colour: Any) -> Any:
+    """Set ``values[start + j]``, uint16, to ``colour`` where bit j is set."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _place(context, builder, signature.args, args, SHORTS)
+        chosen = builder.bitcast(args[2], BITS)
+        before = builder.load(place, align=64)
+        after = builder.select(chosen, _spread(builder, args[3], SHORTS), before)
+        builder.store(after, place, align=64)
+        return context.get_dummy_value()
+
+    return types.void(values, types.uint64, types.uint64, types.uint16), emit
+
+
+@lane
+def count(typing: Any, values: Any, start: Any, mask: Any) -> Any:
+    """Add one to ``values[start + j]``, uint8, where bit j is set."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _place(context, builder, signature.args, args, BYTES)
+        one = builder.zext(builder.bitcast(args[2], BITS), BYTES)
+        builder.store(builder.add(builder.load(place, align=64), one), place, align=64)
+        return context.get_dummy_value()
+
+    return types.void(values, types.uint64, types.uint64), emit
+
+
+@lane
+def below(typing: Any, left: Any, right: Any) -> Any:
+    """Bit j says whether ``left[j]`` is less than ``right[j]``, both float32."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = ir.Constant(ir.IntType(64), 0)
+        values = [
+            builder.load(_place(context, builder, (kind,), (array, number), FLOATS), align=64)
+            for kind, array in zip(signature.args, args, strict=True)
+        ]
+        return builder.bitcast(builder.fcmp_ordered("<", *values), ir.IntType(LANES))
+
+    return types.uint64(left, right), emit
+
+
+@lane
+def add_squares(typing: Any, values: Any, points: Any, start: Any, sums: Any) -> Any:
+    """
+    Add the squared distances of four dimensions to ``sums[j]``, float32.
+
+    From ``start`` on they stand, one a point in ``points``, and 64 a dimension in ``values``.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds, number = signature.args, ir.IntType(64)
+        first = builder.mul(args[2], ir.Constant(number, LANES))
+        from_values = _place(context, builder, (kinds[0],), (args[0], first), FLOATS)
+        from_points = _place(context, builder, (kinds[1],), (args[1], args[2]), ir.FloatType())
+        squares = []
+        for d in range(4):
+            step = ir.Constant(number, d)
+            lanes = builder.load(builder.gep(from_values, [step], source_etype=FLOATS), align=64)
+            point = builder.load(builder.gep(from_points, [step], source_etype=ir.FloatType()))
+            away = builder.fsub(lanes, _spread(builder, point, FLOATS))
+            squares.append(builder.fmul(away, away))
+        total = builder.fadd(builder.fadd(*squares[:2]), builder.fadd(*squares[2:]))
+        zero = ir.Constant(number, 0)
+        place = _place(context, builder, (kinds[3],), (args[3], zero), FLOATS)
+        builder.store(builder.fadd(builder.load(place, align=64), total), place, align=64)
+        return context.get_dummy_value()
+
+    return types.void(values, points, types.uint64, sums), emit
+
+
+def _place(context: Any, builder: Any, kinds: Any, args: Any, vector: Any) -> Any:
+    """Where in an array a vector begins."""
+    array = context.make_array(kinds[0])(context, builder, args[0])
+    return builder.bitcast(builder.gep(array.data, [args[1]]), vector.as_pointer())
+
+
+def _spread(builder: Any, value: Any, vector: Any) -> Any:
+    """One value in every lane."""
+    number = ir.IntType(32)
+    nothing = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(nothing, value, ir.Constant(number, 0))
+    return builder.shuffle_vector(
+        first, nothing, ir.Constant(ir.VectorType(number, LANES), [0] * LANES)
+    )
