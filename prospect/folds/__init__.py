@@ -1,6 +1,6 @@
 """Spatial folds as scikit-learn splitters: ground that was learnt from is not tested on."""
 
-from prospect.folds.blocks import BlockFolds
+from prospect.folds.blocks import BlockFolds, size_by_residuals
 from prospect.folds.chance import RandomFolds
 from prospect.folds.leave_out import BufferedLeaveOneOut, LeavePairOut, LeaveRegionOut
 from prospect.folds.nearest_neighbour import NearestNeighbourFolds
@@ -17,6 +17,7 @@ __all__ = [
     "SpatialFolds",
     "block_size",
     "residuals",
+    "size_by_residuals",
     "variogram",
     "variogram_range",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prospect.errors import LabelError
 from prospect.folds.spatial import Fold, SpatialFolds
-from prospect.folds.variogram import block_size
+from prospect.folds.variogram import block_size, residuals
 
 
 class BlockFolds(SpatialFolds):
@@ -139,3 +139,34 @@ class BlockFolds(SpatialFolds):
             gap += further
             near |= (np.hypot(gap[:, 0], gap[:, 1]) < self.buffer) & taken[tuple((here + aside).T)]
         return near
+
+
+def size_by_residuals(
+    features: NDArray[np.float32],
+    coordinates: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    *,
+    reach: float = 0.0,
+) -> float:
+    """
+    Side of blocks as far as what a plain model leaves unexplained hangs together.
+
+    Parameters
+    ----------
+    features : array of shape (n, k)
+        Of the samples that are learnt from.
+    coordinates : array of shape (n, 2), metres
+    positive : array of shape (n,), bool
+    reach : float, metres
+        The largest focal radius.
+
+    Returns
+    -------
+    float, metres
+        The range of the variogram of :func:`residuals` over the smallest blocks, within
+        the bounds of :func:`block_size`.
+    """
+    smallest = BlockFolds(block_size(coordinates, None, positive, reach=reach))
+    _, fold = smallest.assign(coordinates, positive)
+    left = residuals(features, positive, fold)
+    return block_size(coordinates, left, positive, reach=reach)

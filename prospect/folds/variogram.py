@@ -89,9 +89,11 @@ def variogram_range(table: pd.DataFrame) -> float:
     """
     distance = table["distance"].to_numpy(float)
     height = table["semivariance"].to_numpy(float)
-    weight = np.sqrt(table["pairs"].to_numpy(float)) / np.maximum(distance, distance[distance > 0].min())
+    if len(table) < 3:
+        return 0.0
+    weight = np.sqrt(table["pairs"].to_numpy(float)) / np.maximum(distance, 1.0)
     best, found = np.inf, 0.0
-    for reach in np.geomspace(distance[0] + 1e-9, distance[-1], 200):
+    for reach in np.geomspace(max(distance[0], 1.0), distance[-1], 200):
         share = np.minimum(distance / reach, 1.0)
         model = np.column_stack([np.ones_like(share), 1.5 * share - 0.5 * share**3])
         (nugget, sill), misfit = nnls(model * weight[:, None], height * weight)
@@ -162,7 +164,8 @@ def block_size(
     reach : float, metres
         Never less than twice the largest focal radius.
     smallest, largest : float, metres
-        10 and 40 km. Twice the cluster's radius and twice the reach go before the largest.
+        10 and 40 km; and at most a fifth of the ground's width, so that blocks are enough.
+        Twice the cluster's radius and twice the reach go before the largest.
 
     Returns
     -------
@@ -175,8 +178,10 @@ def block_size(
         found = max(
             (variogram_range(variogram(coordinates, column)) for column in columns.T), default=0.0
         )
+    width = float(np.sqrt(np.prod(np.ptp(coordinates, axis=0))))
+    bounded = np.clip(found, smallest, max(smallest, min(largest, width / 5)))
     least = max(2 * cluster_radius(coordinates[positive]), 2 * reach)
-    return float(np.ceil(max(np.clip(found, smallest, largest), least) / 1000.0)) * 1000.0
+    return float(np.ceil(max(bounded, least) / 1000.0)) * 1000.0
 
 
 def cluster_radius(deposits: NDArray[np.float64], distance: float = TOGETHER) -> float:

@@ -1,0 +1,178 @@
+"""
+Does the validation tell the truth? Synthetic worlds, where the truth is known.
+
+Twenty worlds: the AUC of block folds beside the truth of the same fold models, and boosted
+trees with X and Y, which random folds put above the best score there is. A hundred small
+worlds: how often the 90 % interval of the block folds holds the truth.
+
+Run it, and see ``results/validation_worlds.md``::
+
+    python benchmarks/validation_worlds.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+
+from prospect.commodities import load_commodity
+from prospect.features import FeatureBuilder
+from prospect.folds import BlockFolds, RandomFolds
+from prospect.grid import Grid
+from prospect.ground import Ground
+from prospect.labels import read_labels
+from prospect.learners import default_estimator, fit, likelihood
+from prospect.matching import bind
+from prospect.metrics import auc, bootstrap
+from prospect.project import load_project
+from prospect.stack import open_stack
+from prospect.synthetic import make_region, write_region
+from prospect.training import (
+    Samples,
+    default_block,
+    draw_samples,
+    ground_mask,
+    on_ground,
+    out_of_fold,
+)
+
+HERE = Path(__file__).parent
+COMMODITIES = ("antimony", "gold")
+WORLDS = 20
+SMALL_WORLDS = 100
+
+
+def samples_of(region, commodity: str, folder: Path):
+    """Samples of a world, the expected deposits at them, and the reach of its windows."""
+    write_region(region, folder)
+    project = load_project(folder)
+    stack = open_stack(project)
+    definition = load_commodity(commodity)
+    labels = read_labels(project.occurrences, definition, Grid.of(stack))
+    builder = FeatureBuilder(definition.recipe).fit(stack)
+    counts = ground_mask(stack, Ground(), bind(builder.layers_, stack))
+    samples = draw_samples(builder, stack, on_ground(labels, counts), counts)
+    row, col, _ = region.grid.index(samples.x, samples.y)
+    expected = np.nan_to_num(region.truth.intensity[commodity].to_numpy()[row, col])
+    return samples, expected, builder.reach()
+
+
+def truth_of(score, expected) -> float:
+    """AUC where deposits are as likely as the truth has it: no draw of deposits in it."""
+    return auc(score, score, expected)
+
+
+def fold_models(estimator, samples: Samples, splitter, expected) -> dict[str, float]:
+    """Out-of-fold AUC, its truth on the same held-out ground, and that of whole maps."""
+    _, score = out_of_fold(estimator, samples, splitter)
+    found, area = samples.kind == 1, samples.kind == -1
+    whole = []
+    positive = found.astype(int)
+    for train, _ in splitter.split(samples.features, positive, samples.coordinates):
+        learnt = train[samples.kind[train] >= 0]
+        fitted = fit(
+            estimator, samples.features[learnt], found[learnt], samples.weight[learnt]
+        )
+        whole.append(truth_of(likelihood(fitted, samples.features[area]), expected[area]))
+    return {
+        "auc": auc(score[found], score[area]),
+        "held-out truth": truth_of(score[area], expected[area]),
+        "whole-map truth": float(np.mean(whole)),
+    }
+
+
+def with_coordinates(samples: Samples) -> Samples:
+    """The samples with X and Y as features."""
+    features = np.column_stack([samples.features, samples.coordinates]).astype(np.float32)
+    return Samples(**{**vars(samples), "features": features})
+
+
+def large_worlds(count: int, workers: int) -> pd.DataFrame:
+    """A row a world, commodity and model."""
+    rows = []
+    for seed in range(count):
+        region = make_region(seed)
+        for commodity in COMMODITIES:
+            start = time.monotonic()
+            with tempfile.TemporaryDirectory() as folder:
+                samples, expected, reach = samples_of(region, commodity, Path(folder))
+            found, area = samples.kind == 1, samples.kind == -1
+            blocks = BlockFolds(default_block(samples, reach), buffer=reach)
+            about = {
+                "world": seed,
+                "commodity": commodity,
+                "deposits": int(np.unique(samples.group[found]).size),
+                "block": blocks.size,
+                "oracle": truth_of(expected[area], expected[area]),
+                "oracle on these deposits": auc(expected[found], expected[area]),
+            }
+            default = fold_models(default_estimator(0, workers), samples, blocks, expected)
+            rows.append({**about, "model": "default, block folds", **default})
+            boosted = HistGradientBoostingClassifier(random_state=0)
+            spied = with_coordinates(samples)
+            for name, folds in (("random", RandomFolds()), ("block", blocks)):
+                told = fold_models(boosted, spied, folds, expected)
+                rows.append({**about, "model": f"boosted with X, Y, {name} folds", **told})
+            print(seed, commodity, f"{time.monotonic() - start:.0f} s", default, flush=True)
+    return pd.DataFrame(rows)
+
+
+def small_worlds(count: int, workers: int) -> pd.DataFrame:
+    """A row a small world: the interval of the block folds, and the truth."""
+    rows = []
+    for seed in range(count):
+        region = make_region(1000 + seed, shape=(80, 100), cell=1000.0)
+        commodity = COMMODITIES[seed % 2]
+        with tempfile.TemporaryDirectory() as folder:
+            samples, expected, reach = samples_of(region, commodity, Path(folder))
+        forest = ExtraTreesClassifier(
+            100, min_samples_leaf=3, random_state=0, n_jobs=workers
+        )
+        blocks = BlockFolds(default_block(samples, reach), buffer=reach)
+        _, score = out_of_fold(forest, samples, blocks)
+        found, area = samples.kind == 1, samples.kind == -1
+        where = np.floor(samples.coordinates / blocks.size).astype(int)
+        cluster = np.unique(where, axis=0, return_inverse=True)[1].ravel()
+        low, high = bootstrap(auc, score[found], score[area], cluster[found], cluster[area])
+        truth = truth_of(score[area], expected[area])
+        rows.append(
+            {
+                "world": 1000 + seed,
+                "commodity": commodity,
+                "deposits": int(np.unique(samples.group[found]).size),
+                "auc": auc(score[found], score[area]),
+                "low": low,
+                "high": high,
+                "truth": truth,
+                "covered": low <= truth <= high,
+            }
+        )
+        if seed % 10 == 9:
+            print(seed + 1, "small worlds,", sum(r["covered"] for r in rows), flush=True)
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--worlds", type=int, default=WORLDS)
+    parser.add_argument("--small", type=int, default=SMALL_WORLDS)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path, default=HERE / "results")
+    arguments = parser.parse_args()
+    if arguments.small:
+        small = small_worlds(arguments.small, arguments.workers)
+        small.round(4).to_csv(arguments.output / "validation_small_worlds.csv", index=False)
+        print(small[["auc", "truth", "covered"]].mean())
+    if arguments.worlds:
+        large = large_worlds(arguments.worlds, arguments.workers)
+        large.round(4).to_csv(arguments.output / "validation_worlds.csv", index=False)
+
+
+if __name__ == "__main__":
+    main()
