@@ -41,6 +41,7 @@ from prospect.training import (
     on_ground,
     out_of_fold,
 )
+from prospect.vector import read_points
 
 HERE = Path(__file__).parent
 COMMODITIES = ("antimony", "gold")
@@ -48,13 +49,19 @@ WORLDS = 20
 SMALL_WORLDS = 100
 
 
-def samples_of(region, commodity: str, folder: Path):
+def world_of(region):
+    """A region, its stack in memory, and what is known of its deposits."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_region(region, folder)
+        project = load_project(folder)
+        table = read_points(project.occurrences.path, crs=project.occurrences.crs)
+        return region, open_stack(project).load(), table
+
+
+def samples_of(region, stack, occurrences, commodity: str):
     """Samples of a world, the expected deposits at them, and the reach of its windows."""
-    write_region(region, folder)
-    project = load_project(folder)
-    stack = open_stack(project)
     definition = load_commodity(commodity)
-    labels = read_labels(project.occurrences, definition, Grid.of(stack))
+    labels = read_labels(occurrences, definition, Grid.of(stack))
     builder = FeatureBuilder(definition.recipe).fit(stack)
     counts = ground_mask(stack, Ground(), bind(builder.layers_, stack))
     samples = draw_samples(builder, stack, on_ground(labels, counts), counts)
@@ -70,16 +77,16 @@ def truth_of(score, expected) -> float:
 
 def fold_models(estimator, samples: Samples, splitter, expected) -> dict[str, float]:
     """Out-of-fold AUC, its truth on the same held-out ground, and that of whole maps."""
-    _, score = out_of_fold(estimator, samples, splitter)
     found, area = samples.kind == 1, samples.kind == -1
-    whole = []
-    positive = found.astype(int)
-    for train, _ in splitter.split(samples.features, positive, samples.coordinates):
+    score, whole = np.full(found.size, np.nan), []
+    for train, test in splitter.split(samples.features, found.astype(int), samples.coordinates):
         learnt = train[samples.kind[train] >= 0]
         fitted = fit(
             estimator, samples.features[learnt], found[learnt], samples.weight[learnt]
         )
-        whole.append(truth_of(likelihood(fitted, samples.features[area]), expected[area]))
+        everywhere = likelihood(fitted, samples.features)
+        score[test] = everywhere[test]
+        whole.append(truth_of(everywhere[area], expected[area]))
     return {
         "auc": auc(score[found], score[area]),
         "held-out truth": truth_of(score[area], expected[area]),
@@ -97,11 +104,10 @@ def large_worlds(count: int, workers: int) -> pd.DataFrame:
     """A row a world, commodity and model."""
     rows = []
     for seed in range(count):
-        region = make_region(seed)
+        region, stack, occurrences = world_of(make_region(seed))
         for commodity in COMMODITIES:
             start = time.monotonic()
-            with tempfile.TemporaryDirectory() as folder:
-                samples, expected, reach = samples_of(region, commodity, Path(folder))
+            samples, expected, reach = samples_of(region, stack, occurrences, commodity)
             found, area = samples.kind == 1, samples.kind == -1
             blocks = BlockFolds(default_block(samples, reach), buffer=reach)
             about = {
@@ -127,10 +133,10 @@ def small_worlds(count: int, workers: int) -> pd.DataFrame:
     """A row a small world: the interval of the block folds, and the truth."""
     rows = []
     for seed in range(count):
-        region = make_region(1000 + seed, shape=(80, 100), cell=1000.0)
+        small = make_region(1000 + seed, shape=(80, 100), cell=1000.0)
+        region, stack, occurrences = world_of(small)
         commodity = COMMODITIES[seed % 2]
-        with tempfile.TemporaryDirectory() as folder:
-            samples, expected, reach = samples_of(region, commodity, Path(folder))
+        samples, expected, reach = samples_of(region, stack, occurrences, commodity)
         forest = ExtraTreesClassifier(
             100, min_samples_leaf=3, random_state=0, n_jobs=workers
         )
