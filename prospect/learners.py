@@ -94,6 +94,10 @@ def fit(
         prefix = f"{fitted.steps[-1][0]}__" if isinstance(fitted, Pipeline) else ""
         options[f"{prefix}sample_weight"] = balanced
     fitted.fit(features, positive.astype(np.int64), **options)
+    last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
+    if hasattr(last, "_feature_subsample_rng"):
+        # Boosting keeps a generator that only fitting needs and no model file can hold.
+        last._feature_subsample_rng = None
     # Asked on several threads, a forest adds its trees up in the order they happen to finish.
     return single_threaded(fitted)
 

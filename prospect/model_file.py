@@ -16,6 +16,8 @@ import numpy as np
 import sklearn
 import skops.io
 from numpy.typing import NDArray
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.tree._tree import Tree
 
 from prospect.errors import ModelError, ProspectError
 from prospect.raster import atomic_path, require_file
@@ -40,7 +42,7 @@ _ALLOWED = re.compile(
     r"uint64|float16|float32|float64|str_)"
     r"|builtins\.(dict|list|tuple|set|int|float|str|bool|NoneType|slice|type|bytes|bytearray)"
     r"|collections\.(OrderedDict|defaultdict)"
-    r"|prospect\.\w+(\.\w+)*)"
+    r"|prospect\.models\.\w+\.[A-Z]\w+)"
 )
 
 
@@ -85,7 +87,7 @@ def write_model_file(path: Path | str, contents: Contents) -> Path:
     """
     path = Path(path)
     estimator = _canonical(skops.io.dumps(contents.estimator))
-    _require_allowed(estimator, f"This estimator ({type(contents.estimator).__name__})")
+    _require_loadable(contents.estimator, estimator)
     manifest = {"format": FORMAT, "scikit-learn": sklearn.__version__, **contents.manifest}
     arrays = io.BytesIO()
     np.savez_compressed(arrays, allow_pickle=False, **contents.arrays)
@@ -180,6 +182,29 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     return content
 
 
+def _require_loadable(estimator: Any, data: bytes) -> None:
+    """What is written must come back, and score as it did."""
+    who = f"This estimator ({type(estimator).__name__})"
+    _require_allowed(data, who)
+    try:
+        again = _load_estimator(Path(who), data)
+        same = np.array_equal(_answers(again), _answers(estimator), equal_nan=True)
+    except ProspectError as error:
+        raise ModelError(f"{who} could not be loaded again: {error}") from error
+    if not same:
+        raise ModelError(
+            f"{who} would score differently after loading, so a model file cannot hold it: use "
+            "one of scikit-learn's or of prospect.models."
+        )
+
+
+def _answers(estimator: Any) -> NDArray[np.float64]:
+    """Scores of a few made-up cells."""
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=(16, estimator.n_features_in_)).astype(np.float32)
+    return np.asarray(estimator.predict_proba(cells), float)
+
+
 def _load_estimator(path: Path, data: bytes) -> Any:
     """The estimator, after its types and its arrays have been looked at."""
     types = _require_allowed(data, f"{path}")
@@ -191,8 +216,14 @@ def _load_estimator(path: Path, data: bytes) -> Any:
             f"{path}: the estimator cannot be loaded ({type(error).__name__}: "
             f"{str(error)[:160]}): train again."
         ) from error
-    for tree in _trees(estimator):
-        _require_sound_tree(path, tree)
+    _require_sound_trees(path, estimator)
+    try:
+        _answers(estimator)
+    except Exception as error:
+        raise ModelError(
+            f"{path}: the estimator cannot score ({type(error).__name__}: {str(error)[:160]}): "
+            "train again."
+        ) from error
     return estimator
 
 
@@ -209,8 +240,8 @@ def _require_allowed(data: bytes, who: str) -> list[str]:
     refused = [name for name in types if not _ALLOWED.fullmatch(name)]
     if refused:
         raise ModelError(
-            f"{who} holds a {refused[0]}, which a model file cannot hold: use scikit-learn's "
-            "own estimators, with whole numbers for random_state."
+            f"{who} holds a {refused[0]}, which a model file cannot hold: use estimators "
+            "of scikit-learn or prospect.models, with whole numbers for random_state."
         )
     return types
 
@@ -314,38 +345,83 @@ def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _trees(estimator: Any) -> Iterator[Any]:
-    """Every decision tree inside an estimator."""
-    if hasattr(estimator, "tree_"):
-        yield estimator.tree_
-    inner: list[Any] = [step for _, step in getattr(estimator, "steps", [])]
-    for name in ("estimators_", "calibrated_classifiers_"):
-        inner += list(np.ravel(np.asarray(getattr(estimator, name, []), dtype=object)))
-    for name in ("estimator", "estimator_", "base_estimator_"):
-        found = getattr(estimator, name, None)
-        inner += [found] if found is not None and hasattr(found, "get_params") else []
+def _inside(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Everything that an estimator is made of, itself first."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    yield value
+    inner: list[Any] = []
+    if isinstance(value, Mapping):
+        inner = list(value.values())
+    elif isinstance(value, list | tuple | set):
+        inner = list(value)
+    elif isinstance(value, np.ndarray):
+        inner = value.ravel().tolist() if value.dtype == object else []
+    elif hasattr(value, "__dict__"):
+        inner = list(vars(value).values())
     for item in inner:
-        if item is not estimator:
-            yield from _trees(item)
+        yield from _inside(item, seen)
 
 
-def _require_sound_tree(path: Path, tree: Any) -> None:
+def _require_sound_trees(path: Path, estimator: Any) -> None:
     """Indices out of range would crash the process when a cell is scored."""
-    count = tree.node_count
+    for part in list(_inside(estimator, set())):
+        features = getattr(part, "n_features_in_", 0)
+        sound = True
+        if isinstance(getattr(part, "tree_", None), Tree):
+            sound = part.tree_.n_features == features and _sound_tree(part.tree_)
+        elif isinstance(getattr(part, "_predictors", None), list):
+            boosted = _inside(part._predictors, set())
+            trees = [tree for tree in boosted if isinstance(tree, TreePredictor)]
+            sound = all(_sound_boosted(tree, features) for tree in trees)
+        elif hasattr(part, "estimators_") and not hasattr(part, "estimators_features_"):
+            members = np.ravel(np.asarray(part.estimators_, dtype=object))
+            sound = all(getattr(each, "n_features_in_", features) == features for each in members)
+        if not sound:
+            raise ModelError(f"{path} holds a tree that was tampered with or damaged: train again.")
+
+
+def _sound_tree(tree: Any) -> bool:
+    """Whether children follow their parents, and all features exist."""
     left, right = np.asarray(tree.children_left), np.asarray(tree.children_right)
-    node = np.arange(count)
     inner = left != -1
-    sound = (
-        np.array_equal(inner, right != -1)
-        and (left[inner] > node[inner]).all()
-        and (right[inner] > node[inner]).all()
-        and (left[inner] < count).all()
-        and (right[inner] < count).all()
-        and (np.asarray(tree.feature)[inner] >= 0).all()
-        and (np.asarray(tree.feature)[inner] < tree.n_features).all()
+    if not np.array_equal(inner, right != -1):
+        return False
+    return _sound_nodes(inner, left, right, np.asarray(tree.feature), tree.n_features)
+
+
+def _sound_boosted(tree: Any, features: int) -> bool:
+    """The same of a tree of histogram gradient boosting."""
+    nodes, bitsets = tree.nodes, np.asarray(tree.raw_left_cat_bitsets)
+    inner = nodes["is_leaf"] == 0
+    known = nodes["bitset_idx"][inner & (nodes["is_categorical"] != 0)] < len(bitsets)
+    return bool(known.all()) and _sound_nodes(
+        inner,
+        nodes["left"].astype(np.int64),
+        nodes["right"].astype(np.int64),
+        nodes["feature_idx"],
+        features,
     )
-    if not sound:
-        raise ModelError(f"{path} holds a tree that was tampered with or damaged: train again.")
+
+
+def _sound_nodes(
+    inner: NDArray[np.bool_],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    feature: NDArray[np.int64],
+    features: int,
+) -> bool:
+    node, count = np.flatnonzero(inner), inner.size
+    children = np.stack([left[node], right[node]])
+    used = feature[node]
+    return bool(
+        count > 0
+        and (children > node).all()
+        and (children < count).all()
+        and (used >= 0).all()
+        and (used < features).all()
+    )
 
 
 def _require_version(path: Path, made_by: str, any_version: bool) -> None:

@@ -25,7 +25,7 @@ LAYERS = (
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "commodities", "features"),
-    ("ground", "labels", "folds", "learners", "metrics"),
+    ("ground", "labels", "folds", "models", "learners", "metrics"),
     ("model", "model_file"),
     ("training",),
     ("scoring",),

@@ -4,17 +4,19 @@ import contextlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import skops.io
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from prospect import model_file
 from prospect.errors import LayerError, ModelError, OutputError
-from prospect.learners import likelihood
+from prospect.learners import fit, likelihood
 from prospect.model import load_model
+from prospect.models import FuzzyOverlay, WeightsOfEvidence
 
 
 @pytest.fixture
@@ -60,8 +62,6 @@ class Homemade(ClassifierMixin, BaseEstimator):
 
 
 def test_what_could_not_be_loaded_is_refused_when_saving(gold_model, tmp_path):
-    from dataclasses import replace
-
     path = tmp_path / "m.prospect"
     with pytest.raises(ModelError, match="which a model file cannot hold"):
         replace(gold_model, estimator=Homemade()).save(path)
@@ -155,6 +155,80 @@ def test_trees_whose_indices_were_edited_are_refused(saved, child):
     assert edited
     with pytest.raises(ModelError, match=r"tampered with or damaged|cannot be loaded"):
         load_model(rewrite(saved, estimator_skops=out.getvalue()))
+
+
+def edited(estimator, change):
+    """Skops data of an estimator whose arrays went through a function."""
+    out, count = io.BytesIO(), 0
+    with (
+        zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as source,
+        zipfile.ZipFile(out, "w") as target,
+    ):
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith(".npy"):
+                array = np.load(io.BytesIO(data))
+                changed = change(array)
+                if changed is not None:
+                    buffer = io.BytesIO()
+                    np.save(buffer, changed)
+                    data, count = buffer.getvalue(), count + 1
+            target.writestr(name, data)
+    assert count
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("name", "value"), [("left", 0), ("right", 10**6), ("feature_idx", 99)])
+def test_boosted_trees_whose_indices_were_edited_are_refused(saved, gold_model, name, value):
+    def change(array):
+        if array.dtype.names and name in array.dtype.names:
+            array[name][0] = value
+            return array
+        return None
+
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, len(gold_model.feature_names)))
+    boosting = HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=2)
+    boosting = fit(boosting, features, np.arange(60) % 2 == 1, np.ones(60))
+    with pytest.raises(ModelError, match="tampered with or damaged"):
+        load_model(rewrite(saved, estimator_skops=edited(boosting, change)))
+
+
+def test_estimators_of_the_package_come_back(gold_model, tmp_path):
+    rng = np.random.default_rng(0)
+    width = len(gold_model.feature_names)
+    features = rng.normal(size=(400, width))
+    features[rng.random(features.shape) < 0.1] = np.nan
+    deposit = (np.nan_to_num(features[:, 0]) > 1.3).astype(int)
+    signs = ["+", "-", "0", "∩"] * width
+    for estimator in (WeightsOfEvidence(signs[:width]), FuzzyOverlay(signs[:width])):
+        estimator.fit(features, deposit)
+        path = replace(gold_model, estimator=estimator).save(tmp_path / "m.prospect")
+        again = load_model(path).estimator
+        np.testing.assert_array_equal(
+            again.predict_proba(features), estimator.predict_proba(features)
+        )
+        assert again.get_params() == estimator.get_params()
+
+
+def test_an_estimator_that_cannot_score_is_refused(saved, gold_model):
+    width = len(gold_model.feature_names)
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(400, width))
+    weights = WeightsOfEvidence().fit(features, features[:, 0] > 1.3)
+    weights.weights_[0] = weights.weights_[0][:0]
+    with pytest.raises(ModelError, match="the estimator cannot score"):
+        load_model(rewrite(saved, estimator_skops=skops.io.dumps(weights)))
+
+
+def test_an_estimator_that_comes_back_otherwise_is_refused_when_saving(
+    gold_model, tmp_path, monkeypatch
+):
+    answers = iter(np.eye(4))
+    monkeypatch.setattr(model_file, "_answers", lambda estimator: next(answers))
+    with pytest.raises(ModelError, match="would score differently after loading"):
+        gold_model.save(tmp_path / "m.prospect")
+    assert not (tmp_path / "m.prospect").exists()
 
 
 def test_another_version_of_scikit_learn_is_said(saved):

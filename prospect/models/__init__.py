@@ -1,0 +1,21 @@
+"""Learners for few deposits and no true negatives, as scikit-learn estimators."""
+
+from prospect.models.bagged_pu import MAX_TREES, BaggedPU
+from prospect.models.blended import BlendedClassifier
+from prospect.models.elkan_noto import ElkanNoto
+from prospect.models.fuzzy import FuzzyOverlay
+from prospect.models.negative_draws import NegativeDraws
+from prospect.models.signed_logistic import SignedLogistic
+from prospect.models.weights_of_evidence import WeightsOfEvidence, pattern_weights
+
+__all__ = [
+    "MAX_TREES",
+    "BaggedPU",
+    "BlendedClassifier",
+    "ElkanNoto",
+    "FuzzyOverlay",
+    "NegativeDraws",
+    "SignedLogistic",
+    "WeightsOfEvidence",
+    "pattern_weights",
+]
