@@ -100,10 +100,10 @@ def with_coordinates(samples: Samples) -> Samples:
     return Samples(**{**vars(samples), "features": features})
 
 
-def large_worlds(count: int, workers: int) -> pd.DataFrame:
+def large_worlds(first: int, count: int, workers: int) -> pd.DataFrame:
     """A row a world, commodity and model."""
     rows = []
-    for seed in range(count):
+    for seed in range(first, first + count):
         region, stack, occurrences = world_of(make_region(seed))
         for commodity in COMMODITIES:
             start = time.monotonic()
@@ -167,6 +167,7 @@ def small_worlds(count: int, workers: int) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--worlds", type=int, default=WORLDS)
+    parser.add_argument("--first", type=int, default=0, help="first of the worlds")
     parser.add_argument("--small", type=int, default=SMALL_WORLDS)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=HERE / "results")
@@ -176,8 +177,14 @@ def main() -> None:
         small.round(4).to_csv(arguments.output / "validation_small_worlds.csv", index=False)
         print(small[["auc", "truth", "covered"]].mean())
     if arguments.worlds:
-        large = large_worlds(arguments.worlds, arguments.workers)
-        large.round(4).to_csv(arguments.output / "validation_worlds.csv", index=False)
+        large = large_worlds(arguments.first, arguments.worlds, arguments.workers)
+        path = arguments.output / "validation_worlds.csv"
+        # Runs of parts of the worlds, side by side, gather in one table.
+        if path.exists():
+            large = pd.concat([pd.read_csv(path), large]).drop_duplicates(
+                ["world", "commodity", "model"], keep="last"
+            )
+        large.sort_values(["world", "commodity", "model"]).round(4).to_csv(path, index=False)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ LAYERS = (
     ("ground", "labels", "folds", "models", "learners", "metrics"),
     ("model", "model_file"),
     ("training",),
+    ("plots", "validation"),
     ("scoring",),
     ("demo", "diagnosis"),
     ("cli",),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from prospect.errors import ProspectError
 from prospect.learners import fit, likelihood
 from prospect.metrics import auc
 from prospect.progress import Progress, silent
@@ -70,13 +71,13 @@ def baselines(signs: Sequence[str]) -> dict[str, Baseline]:
     Parameters
     ----------
     signs : sequence of str
-        Of the features, as in recipes; fuzzy logic needs them.
+        Of the features, as in recipes: weights of evidence and fuzzy logic go by them.
     """
     from prospect.models import FuzzyOverlay, WeightsOfEvidence
 
     return {
-        "weights of evidence": by_estimator(WeightsOfEvidence()),
-        "fuzzy overlay": by_estimator(FuzzyOverlay(signs=list(signs))),
+        "weights of evidence": by_estimator(WeightsOfEvidence(list(signs))),
+        "fuzzy overlay": by_estimator(FuzzyOverlay(list(signs))),
         "distance to the nearest known deposit": distance_to_known,
         "the best single layer": best_layer,
         "chance": chance,
@@ -89,7 +90,7 @@ def baseline_scores(
     splitter: Any,
     *,
     progress: Progress = silent,
-) -> dict[str, NDArray[np.float64]]:
+) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
     """
     Out-of-fold scores of every baseline.
 
@@ -103,20 +104,28 @@ def baseline_scores(
 
     Returns
     -------
-    dict of name to array of shape (n,)
-        NaN for background that is only learnt from.
+    scores : dict of name to array of shape (n,)
+        NaN for background that is only learnt from. A baseline that cannot be run on such
+        features is left out.
+    notes : list of str
+        Which were left out, and why.
     """
     positive = (samples.kind == 1).astype(np.int64)
     scores = {name: np.full(positive.size, np.nan) for name in rules}
+    lost: dict[str, str] = {}
     splits = list(splitter.split(samples.features, positive, samples.coordinates))
     with progress("Baselines in the same folds", len(splits) * len(rules)) as done:
         for train, test in splits:
             learnt = train[samples.kind[train] >= 0]
             asked = test[samples.kind[test] != 0]
             for name, rule in rules.items():
-                scores[name][asked] = rule(samples, learnt, asked)
+                if name not in lost:
+                    try:
+                        scores[name][asked] = rule(samples, learnt, asked)
+                    except ProspectError as error:
+                        lost[name] = f"{name} could not be run: {error}"
                 done(1)
-    return scores
+    return {k: v for k, v in scores.items() if k not in lost}, list(lost.values())
 
 
 def _medians(features: NDArray[np.float64]) -> NDArray[np.float64]:
