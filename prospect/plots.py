@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from prospect.metrics.intervals import rows_of
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -153,7 +155,7 @@ def plot_reliability(table: pd.DataFrame, title: str = "") -> Figure:
         aspect="equal",
         title=title,
     )
-    axes.legend(loc="upper left", frameon=False)
+    axes.legend(loc="lower right", frameon=False)
     return figure
 
 
@@ -181,8 +183,9 @@ def plot_folds(
         Ground in the colour of the fold it is held out in, deposits with the fold's number
         where there are few folds.
     """
-    figure, axes = _figure(7.0, 6.0)
     x, y = coordinates.T / 1000.0
+    wide = float(np.ptp(x)) or 1.0
+    figure, axes = _figure(8.0, float(np.clip(5.5 * np.ptp(y) / wide + 0.8, 3.0, 10.0)))
     numbers = np.unique(fold[fold >= 0])
     for k in numbers:
         here = (fold == k) & ~positive
@@ -192,15 +195,13 @@ def plot_folds(
         if numbers.size > 12:
             axes.plot(x[found], y[found], "o", color=colour, markeredgecolor="black", markersize=5)
             continue
-        label = f"fold {int(k) + 1}: {int(found.sum())} deposits' cells"
+        label = f"fold {int(k) + 1}: {int(found.sum())} deposit cells"
         axes.scatter([], [], s=30, color=colour, label=label)
         axes.scatter(
             x[found], y[found], s=70, color="white", edgecolor="black", linewidths=0.8, zorder=3
         )
         for east, north in zip(x[found], y[found], strict=True):
-            axes.text(
-                east, north, str(int(k) + 1), ha="center", va="center", fontsize=7, zorder=4
-            )
+            axes.text(east, north, str(int(k) + 1), ha="center", va="center", fontsize=7, zorder=4)
     axes.set(xlabel="Easting (km)", ylabel="Northing (km)", aspect="equal", title=title)
     axes.ticklabel_format(useOffset=False, style="plain")
     if numbers.size <= 12:
@@ -224,17 +225,17 @@ def plot_comparison(table: pd.DataFrame, value: float, title: str = "") -> Figur
     -------
     Figure
     """
-    figure, axes = _figure(6.8, 0.5 * len(table) + 1.6)
+    figure, axes = _figure(7.2, 0.5 * len(table) + 1.6)
     place = np.arange(len(table))[::-1]
     middle = table["difference"].to_numpy(float)
     low, high = table["low"].to_numpy(float), table["high"].to_numpy(float)
     axes.hlines(place, low, high, color=BLUE, linewidth=2.5)
     axes.plot(middle, place, "o", color=BLUE)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    labels = [f"{name} ({row['value']:.2f})" for name, row in table.iterrows()]
+    labels = [f"{name} ({row['value']:.2f})" for name, row in rows_of(table)]
     axes.set_yticks(place, labels)
     axes.set(
-        xlabel=f"AUC of the model ({value:.2f}) less that of the baseline, 90 % intervals",
+        xlabel=f"AUC gained over the baseline (model {value:.2f}; 90 %)",
         ylim=(-0.6, len(table) - 0.4),
         title=title,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class RandomFolds(BaseCrossValidator):  # type: ignore[misc]
     """
 
     # Coordinates may be handed to any splitter of this package; this one has no use for them.
-    __metadata_request__split = {"groups": True}
+    __metadata_request__split: ClassVar = {"groups": True}
 
     def __init__(self, n_splits: int = 5, *, random_state: int = 0) -> None:
         self.n_splits = n_splits

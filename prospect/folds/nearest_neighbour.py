@@ -125,9 +125,7 @@ class NearestNeighbourFolds(SpatialFolds):
         return fold[member]
 
 
-def held_out_distances(
-    points: NDArray[np.float64], fold: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def held_out_distances(points: NDArray[np.float64], fold: NDArray[np.int64]) -> NDArray[np.float64]:
     """Distance of every point to the nearest of another fold."""
     gap = np.empty(len(points))
     for k in np.unique(fold):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class SpatialFolds(BaseCrossValidator):  # type: ignore[misc]
     """
 
     # Where metadata are routed, coordinates reach every splitter without being asked for.
-    __metadata_request__split = {"groups": True}
+    __metadata_request__split: ClassVar = {"groups": True}
 
     n_splits: int
 

@@ -89,7 +89,7 @@ def prediction_area(
         density = table["prediction_rate"] / table["area"]
     table = table.assign(normalised_density=density)
     columns = ["threshold", "prediction_rate", "area", "normalised_density"]
-    return table[columns].reset_index(drop=True)
+    return pd.DataFrame(table[columns].reset_index(drop=True))
 
 
 def prediction_area_point(

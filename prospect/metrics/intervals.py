@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from prospect.metrics.ranking import AREAS, auc, capture_at
-from prospect.metrics.tally import Measure, Scores, Tally, checked_weight, sorted_levels
+from prospect.metrics.tally import (
+    Measure,
+    Scores,
+    Tally,
+    checked_weight,
+    sorted_levels,
+    weighted_count,
+)
 
 LEVEL = 0.90
 REPEATS = 1000
@@ -160,6 +168,12 @@ def differences(
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
+def rows_of(table: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a table of measures by their names, as plain dicts."""
+    for name, row in table.to_dict("index").items():
+        yield str(name), {str(key): value for key, value in row.items()}
+
+
 class Draws:
     """
     How often each cluster comes up, draw by draw.
@@ -206,8 +220,8 @@ class Draws:
         for times in self.times:
             drawn = Tally(
                 levels,
-                np.bincount(at_deposits, of_deposits * times[self.groups], levels.size),
-                np.bincount(at_area, of_area * times[area_groups], levels.size),
+                weighted_count(at_deposits, of_deposits * times[self.groups], levels.size),
+                weighted_count(at_area, of_area * times[area_groups], levels.size),
             )
             yield None if drawn.empty else drawn
 

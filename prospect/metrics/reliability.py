@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from prospect.metrics.tally import Measure, Scores, Tally, tally
+from prospect.metrics.tally import Measure, Scores, Tally, tally, weighted_count
 
 EVEN = 0.5
 """Learners weigh deposits and background the same in sum, so their scores speak of even odds."""
@@ -112,8 +112,8 @@ def _binned(
     found, ground = _weighed(counted, prevalence)
     score = _probability(counted)
     which = np.minimum((score * bins).astype(np.int64), bins - 1)
-    total = np.bincount(which, weights=found + ground, minlength=bins)
+    total = weighted_count(which, found + ground, bins)
     with np.errstate(invalid="ignore"):
-        mean = np.bincount(which, weights=(found + ground) * score, minlength=bins) / total
-        observed = np.bincount(which, weights=found, minlength=bins) / total
+        mean = weighted_count(which, (found + ground) * score, bins) / total
+        observed = weighted_count(which, found, bins) / total
     return total, mean, observed

@@ -109,9 +109,14 @@ def tally(
     of_area = checked_weight(area_weight, len(area))[valid]
     return Tally(
         levels,
-        np.bincount(at_deposits, weights=of_deposits, minlength=levels.size),
-        np.bincount(at_area, weights=of_area, minlength=levels.size),
+        weighted_count(at_deposits, of_deposits, levels.size),
+        weighted_count(at_area, of_area, levels.size),
     )
+
+
+def weighted_count(place: NDArray[np.int64], weight: Scores, size: int) -> Scores:
+    """Sum of the weights at each place."""
+    return np.asarray(np.bincount(place, weights=weight, minlength=size), np.float64)
 
 
 def sorted_levels(

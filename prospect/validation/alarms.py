@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.stats import rankdata
 
+from prospect.metrics.intervals import rows_of
 from prospect.training import Samples
 
 RING = (1_500.0, 5_000.0)
@@ -84,12 +85,12 @@ def feature_alarms(
     """
     table = feature_signs(samples, names, block, random_state=random_state)
     found = []
-    for name, row in table.iterrows():
+    for name, row in rows_of(table):
         if row["trend"] >= TREND:
             found.append(
                 Alarm(
                     "like coordinates",
-                    str(name),
+                    name,
                     float(row["trend"]),
                     TREND,
                     f"'{name}' is all but a coordinate: a plane explains {row['trend']:.0%} of "
@@ -98,12 +99,12 @@ def feature_alarms(
                 )
             )
         elif row["follows"] >= max(FOLLOWS, row["follows_permuted"]):
-            found.append(_follower(str(name), float(row["follows"])))
+            found.append(_follower(name, float(row["follows"])))
         elif row["stands_out"] >= max(STANDS_OUT, row["stands_out_permuted"]):
             found.append(
                 Alarm(
                     "follows deposits",
-                    str(name),
+                    name,
                     float(row["stands_out"]),
                     STANDS_OUT,
                     f"'{name}' has its extreme at the known deposits themselves: among cells "
@@ -143,7 +144,7 @@ def feature_signs(
     references = _references(where[ground], where[deposits])
     ranks = _ranks(samples.features[index])
     ring = _ring(where, deposits)
-    chance = {"follows": [], "stands_out": []}
+    chance: dict[str, list[NDArray[np.float64]]] = {"follows": [], "stands_out": []}
     for taken in _exchanges(where, block, rng):
         moved = ranks[taken]
         chance["follows"].append(_follows(moved[ground], references))
@@ -160,9 +161,7 @@ def feature_signs(
     )
 
 
-def gap_alarm(
-    random_auc: float, block_auc: float, difference: tuple[float, float]
-) -> list[Alarm]:
+def gap_alarm(random_auc: float, block_auc: float, difference: tuple[float, float]) -> list[Alarm]:
     """
     Random folds far above block folds: the model looks places up.
 
@@ -183,7 +182,9 @@ def gap_alarm(
     return [Alarm("random folds", "all features", gap, GAP, sentence)]
 
 
-def truth_alarm(name: str, value: float, best: float, difference: tuple[float, float]) -> list[Alarm]:
+def truth_alarm(
+    name: str, value: float, best: float, difference: tuple[float, float]
+) -> list[Alarm]:
     """
     A score above the best attainable, where the truth is known.
 
@@ -196,7 +197,7 @@ def truth_alarm(name: str, value: float, best: float, difference: tuple[float, f
     difference : (low, high)
         Interval of model less truth, over blocks of ground drawn again.
     """
-    if value <= best:
+    if value <= best or difference[0] <= 0:
         return []
     sentence = (
         f"In {name} the AUC is {value:.2f}, above the {best:.2f} that the truth itself reaches on "
@@ -215,9 +216,7 @@ def _follower(name: str, value: float) -> Alarm:
     return Alarm("follows deposits", name, value, FOLLOWS, sentence)
 
 
-def _references(
-    where: NDArray[np.float64], deposits: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _references(where: NDArray[np.float64], deposits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Standardised ranks of nearness to deposits and of their densities, of shape (n, 3)."""
     squared = ((where[:, None] - deposits[None]) ** 2).sum(axis=2)
     columns = [-squared.min(axis=1)]
@@ -225,9 +224,7 @@ def _references(
     return _standard(np.column_stack([rankdata(column) for column in columns]))
 
 
-def _follows(
-    ranks: NDArray[np.float64], references: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _follows(ranks: NDArray[np.float64], references: NDArray[np.float64]) -> NDArray[np.float64]:
     """Largest absolute correlation of every feature with any of the references."""
     return np.asarray(np.abs(_standard(ranks).T @ references).max(axis=1))
 
@@ -298,4 +295,5 @@ def _trend(ranks: NDArray[np.float64], where: NDArray[np.float64]) -> NDArray[np
     plane = np.column_stack([np.ones(len(where)), _standard(where)])
     fitted = plane @ np.linalg.lstsq(plane, ranks, rcond=None)[0]
     left, all_of_it = ((ranks - fitted) ** 2).sum(axis=0), ((ranks - ranks.mean(0)) ** 2).sum(0)
-    return np.asarray(1 - left / np.where(all_of_it > 0, all_of_it, np.inf)) * (all_of_it > 0)
+    explained = 1 - left / np.where(all_of_it > 0, all_of_it, np.inf)
+    return np.where(all_of_it > 0, explained, 0.0)

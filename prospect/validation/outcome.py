@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from prospect.errors import OutputError
+from prospect.metrics.intervals import rows_of
 from prospect.validation.alarms import Alarm
 
 NAMES = {
@@ -192,10 +193,10 @@ class Validation:
         wide = self.measures.set_index(["folds", "measure"])
         lines = []
         for folds in dict.fromkeys(self.measures["folds"]):
-            told = wide.loc[folds]
-            parts = [f"AUC {_interval(told.loc['auc'])}"]
-            if "capture_5%" in told.index:
-                parts.append(f"capture at 5 % of area {_interval(told.loc['capture_5%'])}")
+            table = dict(rows_of(wide.loc[folds]))
+            parts = [f"AUC {_interval(table['auc'])}"]
+            if "capture_5%" in table:
+                parts.append(f"capture at 5 % of area {_interval(table['capture_5%'])}")
             lines.append(f"  {NAMES.get(str(folds), str(folds))}: {', '.join(parts)}")
         if self.draws:
             low, middle, high = np.quantile(self.draws, (0, 0.5, 1))
@@ -203,11 +204,11 @@ class Validation:
                 f"  {len(self.draws)} draws of {NAMES[self.folds]}: AUC {middle:.2f} in the "
                 f"median, from {low:.2f} to {high:.2f}"
             )
-        told = wide.loc[self.folds]
+        told = {str(measure): row for measure, row in rows_of(wide.loc[self.folds])}
         captured = ", ".join(
-            f"{told.loc[name, 'value']:.2f} at {name.removeprefix('capture_').replace('%', ' %')}"
-            for name in told.index
-            if str(name).startswith("capture_")
+            f"{told[name]['value']:.2f} at {name.removeprefix('capture_').replace('%', ' %')}"
+            for name in told
+            if name.startswith("capture_")
         )
         lines += [
             f"  In {NAMES[self.folds]}: capture {captured} of area",
@@ -221,7 +222,7 @@ class Validation:
             "brier_skill": "Brier skill at even odds",
             "calibration_error": "calibration error",
         }
-        found = [f"{label} {_interval(told.loc[k])}" for k, label in rest.items() if k in told.index]
+        found = [f"{label} {_interval(told[k])}" for k, label in rest.items() if k in told]
         return [*lines, f"  {', '.join(found)}"]
 
     def _sensitivity(self) -> list[str]:
@@ -230,25 +231,24 @@ class Validation:
             f"  {layer}: AUC {row['change']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}); "
             f"ranks of the map agree at {row['rank_correlation']:.2f}, "
             f"{row['top_kept']:.0%} of its best 5 % stay"
-            for layer, row in ranked.head(MOST).iterrows()
+            for layer, row in rows_of(ranked.head(MOST))
         ]
         if len(ranked) > MOST:
             lines.append(f"  and {len(ranked) - MOST} layers more, in validation.json")
         return lines
 
 
-def _interval(row: pd.Series[float]) -> str:
+def _interval(row: Mapping[str, float]) -> str:
     return f"{row['value']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
 
 
 def _table_lines(table: pd.DataFrame) -> list[str]:
     width = max(len(str(name)) for name in table.index)
-    return [f"  {name!s:<{width}}  AUC {_interval(row)}" for name, row in table.iterrows()]
+    return [f"  {name:<{width}}  AUC {_interval(row)}" for name, row in rows_of(table)]
 
 
 def _records(table: pd.DataFrame, name: str) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = table.rename_axis(name).reset_index().to_dict("records")
-    return records
+    return [{name: row_name, **row} for row_name, row in rows_of(table)]
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from prospect.metrics import auc, bootstrap
+from prospect.metrics.intervals import rows_of
 from prospect.metrics.tally import Scores
 
 WINDOW, WITHIN, OUTLINE = "whole window", "within permissive ground", "the outline alone"
@@ -75,8 +76,9 @@ def explain_permissive(table: pd.DataFrame) -> str:
     table : DataFrame
         From :func:`permissive_table`.
     """
-    window, within, outline = (table.loc[name, "value"] for name in (WINDOW, WITHIN, OUTLINE))
-    share = table.loc[WITHIN, "area"]
+    rows = dict(rows_of(table))
+    window, within, outline = (rows[name]["value"] for name in (WINDOW, WITHIN, OUTLINE))
+    share = rows[WITHIN]["area"]
     text = (
         f"AUC {window:.2f} over the whole window, {within:.2f} within permissive ground "
         f"({share:.0%} of it); the outline of that ground alone, yes or no, gives {outline:.2f}."

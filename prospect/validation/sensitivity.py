@@ -97,9 +97,7 @@ def columns_of(builder: FeatureBuilder, layer: str) -> list[int]:
         If the model has no such layer.
     """
     if layer not in builder.layers_:
-        raise ModelError(
-            f"The model has no layer '{layer}'; it has: {', '.join(builder.layers_)}."
-        )
+        raise ModelError(f"The model has no layer '{layer}'; it has: {', '.join(builder.layers_)}.")
     resting = {layer}
     columns: list[int] = []
     at = 0

@@ -42,7 +42,7 @@ from prospect.metrics import (
     success_rate,
     summarise,
 )
-from prospect.metrics.intervals import Draws
+from prospect.metrics.intervals import Draws, rows_of
 from prospect.model import Model
 from prospect.progress import Progress, silent
 from prospect.training import Samples, default_block, features_at, ground_mask, out_of_fold
@@ -347,8 +347,9 @@ def _gap(
         return []
     found, area = samples.kind == 1, samples.kind == -1
     flattering, honest = ((scored[k][1][found], scored[k][1][area]) for k in ("random", "block"))
-    gap = differences(auc, flattering, {"b": honest}, cluster[found], cluster[area]).loc["b"]
-    return gap_alarm(auc(*flattering), auc(*honest), (gap["low"], gap["high"]))
+    gap = differences(auc, flattering, {"b": honest}, cluster[found], cluster[area])
+    row = dict(rows_of(gap))["b"]
+    return gap_alarm(auc(*flattering), auc(*honest), (row["low"], row["high"]))
 
 
 def _truth(
@@ -375,10 +376,9 @@ def _truth(
         if kind == "region":
             continue
         ours = score[found], score[area]
-        gap = differences(auc, ours, {"t": oracle}, cluster[found], cluster[area]).loc["t"]
-        alarms += truth_alarm(
-            f"{kind} folds", auc(*ours), auc(*oracle), (gap["low"], gap["high"])
-        )
+        gap = differences(auc, ours, {"t": oracle}, cluster[found], cluster[area])
+        told = dict(rows_of(gap))["t"]
+        alarms += truth_alarm(f"{kind} folds", auc(*ours), auc(*oracle), (told["low"], told["high"]))
     return alarms
 
 

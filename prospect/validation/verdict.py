@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from prospect.metrics.intervals import rows_of
+
 SURE = 0.95
 LIKELY = 0.80
 
@@ -26,7 +28,7 @@ def verdict(differences: pd.DataFrame) -> list[str]:
         The judgement first, then a line a baseline.
     """
     lines = [_judgement(differences)]
-    for name, row in differences.iterrows():
+    for name, row in rows_of(differences):
         lines.append(
             f"{_word(row['certainty'])} {name} (AUC {row['value']:.2f}): by "
             f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f}; ahead in "
@@ -36,15 +38,16 @@ def verdict(differences: pd.DataFrame) -> list[str]:
 
 
 def _judgement(table: pd.DataFrame) -> str:
-    beaten = [str(name) for name, row in table.iterrows() if row["certainty"] >= SURE]
-    if DISTANCE in table.index and table.loc[DISTANCE, "certainty"] < SURE:
+    certain = {name: float(row["certainty"]) for name, row in rows_of(table)}
+    if certain.get(DISTANCE, 1.0) < SURE:
         return (
             "Useless until it surely beats the distance to the nearest known deposit: so far it "
-            f"is {_word(table.loc[DISTANCE, 'certainty'])} it."
+            f"is {_word(certain[DISTANCE])} it."
         )
-    if len(beaten) == len(table):
+    beaten = [name for name, share in certain.items() if share >= SURE]
+    others = [name for name in certain if name not in beaten]
+    if not others:
         return "Better than every baseline, for certain."
-    others = [str(name) for name in table.index if name not in beaten]
     if not beaten:
         return "Better than no baseline, for certain."
     return f"Better for certain than {_listed(beaten)}; not for certain than {_listed(others)}."
