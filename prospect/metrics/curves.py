@@ -142,5 +142,5 @@ def _rates(
     columns = {"threshold": np.concatenate([[np.inf], counted.score])}
     if counted.empty:
         return pd.DataFrame({"threshold": [np.inf], "area": [0.0], name: [0.0]}).iloc[:0]
-    columns["area"], columns[name] = counted.rates()
+    columns["area"], columns[name] = counted.rates
     return pd.DataFrame(columns)

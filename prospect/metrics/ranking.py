@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from prospect.metrics.tally import Measure, Scores, Tally
 
@@ -20,7 +20,7 @@ def auc(counted: Tally) -> float:
     both. 0.5 is chance; ties count half. A deposit without a score ranks last; cells
     without one are no area.
     """
-    area, deposits = counted.rates()
+    area, deposits = counted.rates
     return float(np.trapezoid(deposits, area))
 
 
@@ -57,7 +57,7 @@ def capture_at(share: float) -> Measure:
     """Capture at one share of the area, as a measure."""
 
     def captured(counted: Tally) -> float:
-        area, deposits = counted.rates()
+        area, deposits = counted.rates
         after = int(np.searchsorted(area, share + 1e-12, "right"))
         if after == area.size:
             return 1.0
@@ -76,7 +76,8 @@ def normalised_density(share: float = 0.05) -> Measure:
     analysis (see :func:`prospect.metrics.prediction_area`).
     """
     captured = capture_at(share)
-    return Measure(lambda counted: captured.of(counted) / share, f"density_{100 * share:g}%")
+    name = f"density_{100 * share:g}%"
+    return Measure(lambda counted: captured.of(counted) / share, name, (0.0, 1 / share))
 
 
 def average_precision_lift(prevalence: float | None = None) -> Measure:
@@ -95,7 +96,7 @@ def average_precision_lift(prevalence: float | None = None) -> Measure:
     """
 
     def lift(counted: Tally) -> float:
-        area, deposits = counted.rates()
+        area, deposits = counted.rates
         common = prevalence
         if common is None:
             common = counted.deposits.sum() / (counted.deposits.sum() + counted.area.sum())
@@ -104,7 +105,7 @@ def average_precision_lift(prevalence: float | None = None) -> Measure:
             precision = np.where(found > 0, found / (found + ground), 0.0)
         return float((np.diff(deposits) * precision).sum() / common)
 
-    return Measure(lift, "precision_lift")
+    return Measure(lift, "precision_lift", (0.0, np.inf))
 
 
 def boyce(windows: int = 100, width: float = 0.1) -> Measure:
@@ -151,6 +152,7 @@ def boyce(windows: int = 100, width: float = 0.1) -> Measure:
         ratio = found[held] / ground[held]
         if np.ptp(ratio) == 0:
             return 0.0
-        return float(spearmanr(starts[held], ratio.round(12)).statistic)
+        # Spearman's correlation; windows come in order, so that their ranks are known.
+        return float(np.corrcoef(np.arange(ratio.size), rankdata(ratio.round(12)))[0, 1])
 
-    return Measure(index, "boyce")
+    return Measure(index, "boyce", (-1.0, 1.0))

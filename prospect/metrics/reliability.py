@@ -29,7 +29,7 @@ def brier_skill(prevalence: float = EVEN) -> Measure:
         brier = (found * (1 - score) ** 2 + ground * score**2).sum()
         return float(1 - brier / (prevalence * (1 - prevalence)))
 
-    return Measure(skill, "brier_skill")
+    return Measure(skill, "brier_skill", (-np.inf, 1.0))
 
 
 def expected_calibration_error(prevalence: float = EVEN, bins: int = 10) -> Measure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ class Tally:
         """Whether deposits or area are missing, so that nothing can be measured."""
         return not (self.deposits.sum() > 0 and self.area.sum() > 0)
 
+    @cached_property
     def rates(self) -> tuple[Scores, Scores]:
         """Cumulative shares of area and of deposits, both from 0 to 1, length k + 1."""
         shares = []
@@ -52,11 +53,17 @@ class Measure:
     A number told of a tally, and so of scores.
 
     Called with scores of deposits and of the area; ``of`` takes the tally itself, which
-    is how intervals are drawn quickly.
+    is how intervals are drawn quickly. ``bounds`` are the least and the most it can be.
     """
 
-    def __init__(self, of: Callable[[Tally], float], name: str = "") -> None:
+    def __init__(
+        self,
+        of: Callable[[Tally], float],
+        name: str = "",
+        bounds: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
         self.of = of
+        self.bounds = bounds
         self.__name__: str = name
         update_wrapper(self, of)
         if name:

@@ -324,8 +324,9 @@ def _pairs(
     )
     weight = drawn.times @ counts
     values = (drawn.times @ sums)[weight > 0] / weight[weight > 0]
-    low, high = np.quantile(values, (0.05, 0.95))
-    row = {"measure": "auc", "value": won.mean(), "low": low, "high": high}
+    value = float(won.mean())
+    low, high = drawn.interval(value, values, bounds=(0.0, 1.0))
+    row = {"measure": "auc", "value": value, "low": low, "high": high}
     return pd.DataFrame([{**row, "folds": "pair (ridge logistic)"}])
 
 
@@ -378,7 +379,9 @@ def _truth(
         ours = score[found], score[area]
         gap = differences(auc, ours, {"t": oracle}, cluster[found], cluster[area])
         told = dict(rows_of(gap))["t"]
-        alarms += truth_alarm(f"{kind} folds", auc(*ours), auc(*oracle), (told["low"], told["high"]))
+        alarms += truth_alarm(
+            f"{kind} folds", auc(*ours), auc(*oracle), (told["low"], told["high"])
+        )
     return alarms
 
 
