@@ -131,7 +131,7 @@ def validate(
     else:
         name = Path(commodity).stem
     output = output or Path(f"{name}-validation")
-    require_writable_folder(output / "validation.json")
+    require_writable_folder(output / "validation.json" if output.is_dir() else output)
     given = source_of(sources)
     project = as_project(given, vectors=pairs_of(vectors), allow_drivers=drivers)
     if model is not None:

@@ -23,7 +23,7 @@ BANDWIDTHS = (2_500.0, 10_000.0)
 FOLLOWS = 0.93
 """A feature rings when its rank correlation with deposits' distance or density reaches this."""
 
-STANDS_OUT = 0.80
+STANDS_OUT = 0.88
 """And when deposits hold its extreme among their surroundings, on a scale from 0 to 1."""
 
 PERMUTED = 0.99
@@ -236,16 +236,14 @@ def _ring(
     where: NDArray[np.float64], deposits: NDArray[np.int64]
 ) -> list[tuple[int, NDArray[np.int64]]]:
     """Deposits with the samples around them, where there are enough to compare with."""
-    tree = KDTree(where)
-    inner, outer = (tree.query_ball_point(where[deposits], radius) for radius in RING)
-    others = ~np.isin(np.arange(len(where)), deposits)
-    rings = []
-    for deposit, near, far in zip(deposits, inner, outer, strict=True):
-        around = np.setdiff1d(far, near)
-        around = around[others[around]]
-        if around.size >= 5:
-            rings.append((int(deposit), around))
-    return rings
+    gap = KDTree(where[deposits]).query(where)[0]
+    others = np.flatnonzero(gap >= RING[0])
+    around = KDTree(where[others]).query_ball_point(where[deposits], RING[1])
+    return [
+        (int(deposit), others[ring])
+        for deposit, ring in zip(deposits, around, strict=True)
+        if len(ring) >= 5
+    ]
 
 
 def _stands_out(
