@@ -32,8 +32,8 @@ from prospect.validation import (
 from prospect.validation.alarms import gap_alarm, truth_alarm
 from prospect.validation.baselines import best_layer, chance, distance_to_known
 from prospect.validation.layers import polygons_of, values_on_grid
+from prospect.validation.running import blocks_of, samples_of
 from prospect.validation.sensitivity import columns_of
-from prospect.validation.validate import blocks_of, samples_of
 from prospect.vector import frame, read_vector, write_vector
 
 BLOCK = 10_000.0

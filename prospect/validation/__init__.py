@@ -4,8 +4,8 @@ from prospect.validation.alarms import Alarm, feature_alarms, feature_signs
 from prospect.validation.baselines import baseline_scores, baselines
 from prospect.validation.outcome import Validation
 from prospect.validation.permissive import explain_permissive, permissive_table
+from prospect.validation.running import FOLDS, pair_auc, validate
 from prospect.validation.sensitivity import without_layers
-from prospect.validation.validate import FOLDS, pair_auc, validate
 from prospect.validation.verdict import verdict
 
 __all__ = [
