@@ -134,7 +134,7 @@ def plot_reliability(table: pd.DataFrame, title: str = "") -> Figure:
     -------
     Figure
     """
-    figure, axes = _figure(5.6, 5.6)
+    figure, axes = _figure(5.6, 6.0)
     held = table[table["share"] > 0]
     axes.bar(
         table["low"],
@@ -155,7 +155,7 @@ def plot_reliability(table: pd.DataFrame, title: str = "") -> Figure:
         aspect="equal",
         title=title,
     )
-    axes.legend(loc="lower right", frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
@@ -185,7 +185,7 @@ def plot_folds(
     """
     x, y = coordinates.T / 1000.0
     wide = float(np.ptp(x)) or 1.0
-    figure, axes = _figure(8.0, float(np.clip(5.5 * np.ptp(y) / wide + 0.8, 3.0, 10.0)))
+    figure, axes = _figure(7.0, float(np.clip(6.0 * np.ptp(y) / wide + 1.6, 3.5, 10.0)))
     numbers = np.unique(fold[fold >= 0])
     for k in numbers:
         here = (fold == k) & ~positive
@@ -205,7 +205,7 @@ def plot_folds(
     axes.set(xlabel="Easting (km)", ylabel="Northing (km)", aspect="equal", title=title)
     axes.ticklabel_format(useOffset=False, style="plain")
     if numbers.size <= 12:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

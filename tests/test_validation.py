@@ -319,7 +319,9 @@ def test_the_verdict_is_in_words():
     )
     first, second, third = verdict(table)
     assert first == f"Better for certain than {known}; not for certain than fuzzy overlay."
-    assert second.startswith(f"better than {known} (AUC 0.70): by +0.15 (+0.08 to +0.22; ahead in")
+    assert second.startswith(
+        f"better than {known} (AUC 0.70): +0.15 in AUC (+0.08 to +0.22; ahead in"
+    )
     assert third.startswith("not to be told from fuzzy overlay")
     assert verdict(table.iloc[:1])[0] == "Better than every baseline, for certain."
     table.loc[known, "certainty"] = 0.6

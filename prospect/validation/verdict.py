@@ -30,8 +30,8 @@ def verdict(differences: pd.DataFrame) -> list[str]:
     lines = [_judgement(differences)]
     for name, row in rows_of(differences):
         lines.append(
-            f"{_word(row['certainty'])} {name} (AUC {row['value']:.2f}): by "
-            f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f}; ahead in "
+            f"{_word(row['certainty'])} {name} (AUC {row['value']:.2f}): "
+            f"{row['difference']:+.2f} in AUC ({row['low']:+.2f} to {row['high']:+.2f}; ahead in "
             f"{100 * row['certainty']:.0f} of 100 redraws of the ground)"
         )
     return lines
