@@ -324,8 +324,13 @@ def test_the_verdict_is_in_words():
     )
     assert third.startswith("not to be told from fuzzy overlay")
     assert verdict(table.iloc[:1])[0] == "Better than every baseline, for certain."
+    # Redraws are sure, the interval is not.
+    table.loc[known, "low"] = -0.01
+    assert verdict(table)[0].startswith("Not shown to beat the distance to the nearest")
     table.loc[known, "certainty"] = 0.6
-    assert verdict(table)[0].startswith("Useless until it surely beats the distance")
+    assert verdict(table)[0].startswith("Useless: it does not beat the distance")
+    table.loc["fuzzy overlay", ["certainty", "high"]] = 0.01, -0.01
+    assert verdict(table)[2].startswith("worse than fuzzy overlay")
 
 
 def test_a_validation_has_all_its_parts(outcome, samples, small_forest, model):

@@ -39,7 +39,10 @@ ABOVE = 0.01
 """An AUC above that of the truth itself by this rings, where the truth is known."""
 
 REPEATS = 100
-CELLS = 4_000
+CELLS = 10_000
+
+FEWEST = 8
+"""Deposits that must have surroundings to be compared with, and three cells in each."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +245,7 @@ def _ring(
     return [
         (int(deposit), others[ring])
         for deposit, ring in zip(deposits, around, strict=True)
-        if len(ring) >= 5
+        if len(ring) >= 3
     ]
 
 
@@ -250,7 +253,7 @@ def _stands_out(
     ranks: NDArray[np.float64], rings: list[tuple[int, NDArray[np.int64]]]
 ) -> NDArray[np.float64]:
     """How extreme features are at deposits, from 0 to 1, on average over deposits."""
-    if not rings:
+    if len(rings) < FEWEST:
         return np.zeros(ranks.shape[1])
     signed = [np.sign(ranks[deposit] - ranks[around]).mean(axis=0) for deposit, around in rings]
     return np.asarray(np.abs(np.mean(signed, axis=0)))

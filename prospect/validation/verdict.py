@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from prospect.metrics.intervals import rows_of
 
 SURE = 0.95
 LIKELY = 0.80
+BETTER, PROBABLY = "better than", "probably better than"
 
 DISTANCE = "distance to the nearest known deposit"
 
@@ -30,7 +33,7 @@ def verdict(differences: pd.DataFrame) -> list[str]:
     lines = [_judgement(differences)]
     for name, row in rows_of(differences):
         lines.append(
-            f"{_word(row['certainty'])} {name} (AUC {row['value']:.2f}): "
+            f"{_word(row)} {name} (AUC {row['value']:.2f}): "
             f"{row['difference']:+.2f} in AUC ({row['low']:+.2f} to {row['high']:+.2f}; ahead in "
             f"{100 * row['certainty']:.0f} of 100 redraws of the ground)"
         )
@@ -38,14 +41,12 @@ def verdict(differences: pd.DataFrame) -> list[str]:
 
 
 def _judgement(table: pd.DataFrame) -> str:
-    certain = {name: float(row["certainty"]) for name, row in rows_of(table)}
-    if certain.get(DISTANCE, 1.0) < SURE:
-        return (
-            "Useless until it surely beats the distance to the nearest known deposit: so far it "
-            f"is {_word(certain[DISTANCE])} it."
-        )
-    beaten = [name for name, share in certain.items() if share >= SURE]
-    others = [name for name in certain if name not in beaten]
+    words = {name: _word(row) for name, row in rows_of(table)}
+    beaten = [name for name, word in words.items() if word == BETTER]
+    others = [name for name in words if name not in beaten]
+    if DISTANCE in others:
+        start = "Not shown to beat" if words[DISTANCE] == PROBABLY else "Useless: it does not beat"
+        return f"{start} the {DISTANCE} under these folds."
     if not others:
         return "Better than every baseline, for certain."
     if not beaten:
@@ -53,14 +54,16 @@ def _judgement(table: pd.DataFrame) -> str:
     return f"Better for certain than {_listed(beaten)}; not for certain than {_listed(others)}."
 
 
-def _word(certainty: float) -> str:
-    if certainty >= SURE:
-        return "better than"
+def _word(row: Mapping[str, float]) -> str:
+    """Sure is what redraws and interval both say."""
+    certainty = row["certainty"]
+    if certainty >= SURE and row["low"] > 0:
+        return BETTER
     if certainty >= LIKELY:
-        return "probably better than"
+        return PROBABLY
     if certainty > 1 - LIKELY:
         return "not to be told from"
-    return "probably worse than" if certainty > 1 - SURE else "worse than"
+    return "worse than" if certainty <= 1 - SURE and row["high"] < 0 else "probably worse than"
 
 
 def _listed(names: list[str]) -> str:
