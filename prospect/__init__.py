@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prospect.scoring import score
     from prospect.stack import open_stack, vector_layer
     from prospect.training import train
+    from prospect.validation import Validation, validate
 
 _HOMES = {
     "BlockFolds": "folds",
@@ -29,6 +30,7 @@ _HOMES = {
     "Grid": "grid",
     "Model": "model",
     "Recipe": "features",
+    "Validation": "validation",
     "Window": "grid",
     "load_commodity": "commodities",
     "load_model": "model",
@@ -36,6 +38,7 @@ _HOMES = {
     "open_stack": "stack",
     "score": "scoring",
     "train": "training",
+    "validate": "validation",
     "vector_layer": "stack",
 }
 
@@ -46,6 +49,7 @@ __all__ = [
     "Model",
     "ProspectError",
     "Recipe",
+    "Validation",
     "Window",
     "__version__",
     "load_commodity",
@@ -54,6 +58,7 @@ __all__ = [
     "open_stack",
     "score",
     "train",
+    "validate",
     "vector_layer",
 ]
 

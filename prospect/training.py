@@ -24,7 +24,7 @@ from prospect.encoding import prepare
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
 from prospect.features.plan import tiles
-from prospect.folds import BlockFolds, RandomFolds
+from prospect.folds import BlockFolds, RandomFolds, size_by_residuals
 from prospect.grid import LATTICE, Grid, Window
 from prospect.ground import Area, Ground, make_ground
 from prospect.labels import Labels, draw_background, read_labels, require_enough
@@ -106,8 +106,8 @@ def train(
     commodity : str or path
         ``antimony``, ``gold``, ``coal``, or a definition of your own.
     folds : splitter, optional
-        Called with ``split(features, y, coordinates)``. By default blocks of a tenth of
-        the ground's width, from 10 to 40 km, with the largest focal window as buffer.
+        Called with ``split(features, y, coordinates)``. By default blocks as large as the
+        range of residuals, from 10 to 40 km, with the largest focal window as buffer.
     estimator : str or classifier, optional
         A name that :func:`prospect.learners.learner` knows, or any scikit-learn classifier
         with ``predict_proba``. By default ``extra-trees``. ``fuzzy`` needs no labels.
@@ -178,7 +178,7 @@ def train(
     splitter = folds
     if splitter is None:
         splitter = BlockFolds(
-            block_size or default_block(counts, grid),
+            block_size or default_block(samples, builder.reach()),
             n_splits,
             buffer=builder.reach(),
             random_state=random_state,
@@ -187,7 +187,7 @@ def train(
     if folds is None and splitters:
         flattering = RandomFolds(n_splits, random_state=random_state)
         splitters["random folds (flatter)"] = flattering
-    block = float(getattr(splitter, "size", default_block(counts, grid)))
+    block = float(getattr(splitter, "size", None) or default_block(samples, builder.reach()))
     runs = {
         name: out_of_fold(estimator, samples, each, progress=progress, name=name)
         for name, each in splitters.items()
@@ -415,17 +415,20 @@ def out_of_fold(
     return number, score
 
 
-def default_block(counts: NDArray[np.bool_], grid: Grid) -> float:
-    """Side of the blocks of folds: a tenth of the ground's width, from 10 to 40 km."""
-    cell = grid.cell
-    width = float(np.sqrt(counts.sum() * cell.dx * cell.dy))
-    return float(np.clip(np.round(width / 10, -3), 10_000, 40_000))
+def default_block(samples: Samples, reach: float) -> float:
+    """Side of the blocks of folds, by the residuals of what is learnt from."""
+    learnt = samples.kind >= 0
+    positive = samples.kind[learnt] == 1
+    return size_by_residuals(
+        samples.features[learnt], samples.coordinates[learnt], positive, reach=reach
+    )
 
 
 def fold_name(splitter: Any) -> str:
     """What to call folds in front of people."""
     if isinstance(splitter, BlockFolds):
-        return f"{splitter.size / 1000:g} km block folds"
+        size = getattr(splitter, "size_", splitter.size)
+        return f"{size / 1000:g} km block folds" if size else "block folds"
     if isinstance(splitter, RandomFolds):
         return "random folds (flatter)"
     return type(splitter).__name__

@@ -298,3 +298,19 @@ def network_nodes(lines, snap):
         if len(ways) > 2 and all(point.distance(other) > 2 * snap for other in kept):
             kept.append(point)
     return np.array([(p.x, p.y) for p in kept]).reshape(-1, 2)
+
+
+def boyce(deposits, area, windows=100, width=0.1):
+    """Predicted over expected in windows of the score, and Spearman's correlation by hand."""
+    everything = np.concatenate([deposits, area])
+    low, high = everything.min(), everything.max()
+    span = width * (high - low)
+    starts, ratios = [], []
+    for start in np.linspace(low, high - span, windows):
+        found = ((deposits >= start) & (deposits <= start + span)).mean()
+        ground = ((area >= start) & (area <= start + span)).mean()
+        if ground > 0:
+            starts.append(start)
+            ratios.append(round(found / ground, 12))
+    order = [sum(r < s for r in ratios) + sum(r == s for r in ratios) / 2 for s in ratios]
+    return np.corrcoef(np.arange(len(starts)), order)[0, 1]

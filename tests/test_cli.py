@@ -16,7 +16,9 @@ from prospect.cli import main
 from prospect.stack import open_stack
 from prospect.vector import frame, read_vector, write_vector
 
-LAZY = ("xarray", "sklearn", "numba", "rasterio", "geopandas", "pandas", "numpy", "scipy")
+LAZY = (
+    "xarray", "sklearn", "numba", "rasterio", "geopandas", "pandas", "numpy", "scipy", "matplotlib",
+)  # fmt: skip
 
 
 def run(*arguments, exit_code=0):

@@ -34,6 +34,7 @@ LAYERS = (
     ("calibration", "applicability", "inference", "experience"),
     ("model", "model_file"),
     ("training",),
+    ("plots", "validation"),
     ("scoring",),
     ("demo", "diagnosis"),
     ("cli",),

@@ -24,10 +24,16 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_is_light():
-    heavy = ("xarray", "sklearn", "numba")
+    heavy = ("xarray", "sklearn", "numba", "matplotlib")
     code = f"import sys, prospect; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_matplotlib_waits_until_a_figure_is_drawn():
+    code = "import sys, prospect.validation, prospect.plots; print('matplotlib' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
 
 
 def test_numba_waits_until_a_kernel_is_needed():

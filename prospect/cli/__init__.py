@@ -13,6 +13,7 @@ from prospect._version import __version__
 from prospect.cli.data import demo, doctor, grid_command, init, inspect
 from prospect.cli.features import features
 from prospect.cli.model import score, train
+from prospect.cli.validation import validate
 from prospect.errors import ProspectError
 
 INTERRUPTED = 130
@@ -49,11 +50,22 @@ def main() -> None:
     prospect init     FOLDER -o PROJECT       guess what the layers are
     prospect inspect  PROJECT                 see what is wrong, and correct prospect.toml
     prospect train    PROJECT -c gold --occurrences deposits.shp -o gold.prospect
+    prospect validate gold.prospect PROJECT
     prospect score    gold.prospect PROJECT -o gold.tif
     """
 
 
-for command in (demo, init, inspect, grid_command, features, train, score, doctor):
+for command in (
+    demo,
+    init,
+    inspect,
+    grid_command,
+    features,
+    train,
+    validate,
+    score,
+    doctor,
+):
     main.add_command(command)
 
 

@@ -1,0 +1,25 @@
+"""A validation that cannot flatter: folds, baselines, alarms, what layers are worth, a verdict."""
+
+from prospect.validation.alarms import Alarm, feature_alarms, feature_signs
+from prospect.validation.baselines import baseline_scores, baselines
+from prospect.validation.outcome import Validation
+from prospect.validation.permissive import explain_permissive, permissive_table
+from prospect.validation.running import FOLDS, pair_auc, validate
+from prospect.validation.sensitivity import without_layers
+from prospect.validation.verdict import verdict
+
+__all__ = [
+    "FOLDS",
+    "Alarm",
+    "Validation",
+    "baseline_scores",
+    "baselines",
+    "explain_permissive",
+    "feature_alarms",
+    "feature_signs",
+    "pair_auc",
+    "permissive_table",
+    "validate",
+    "verdict",
+    "without_layers",
+]
