@@ -34,15 +34,9 @@ from prospect.labels import read_labels
 from prospect.learners import default_estimator
 from prospect.matching import bind
 from prospect.metrics import auc, capture
+from prospect.samples import Samples, draw_samples, features_at, ground_mask, on_ground
 from prospect.stack import open_stack
-from prospect.training import (
-    Samples,
-    draw_samples,
-    features_at,
-    ground_mask,
-    on_ground,
-    out_of_fold,
-)
+from prospect.training import out_of_fold
 
 HERE = Path(__file__).parent
 MEASURES = {"AUC": auc, "capture at 5 %": capture}

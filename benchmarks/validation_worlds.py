@@ -33,16 +33,10 @@ from prospect.learners import default_estimator, fit, likelihood
 from prospect.matching import bind
 from prospect.metrics import auc, bootstrap
 from prospect.project import load_project
+from prospect.samples import Samples, draw_samples, ground_mask, on_ground
 from prospect.stack import open_stack
 from prospect.synthetic import make_region, write_region
-from prospect.training import (
-    Samples,
-    default_block,
-    draw_samples,
-    ground_mask,
-    on_ground,
-    out_of_fold,
-)
+from prospect.training import default_block, out_of_fold
 from prospect.validation.alarms import ABOVE
 from prospect.vector import frame, read_points
 

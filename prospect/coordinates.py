@@ -54,9 +54,10 @@ def place(x: Values, y: Values, crs: str | CRS) -> Placed:
         If coordinates cannot be of the declared system.
     """
     known = np.isfinite(x) & np.isfinite(y)
+    by_prefix = isinstance(crs, str) and crs == BY_PREFIX
     if not known.any():
-        return Placed(x, y, parse_crs("EPSG:28412" if crs == BY_PREFIX else crs), ())
-    if crs == BY_PREFIX:
+        return Placed(x, y, parse_crs("EPSG:28412" if by_prefix else crs), ())
+    if by_prefix:
         return _by_prefix(x, y, known)
     system = parse_crs(crs)
     notes: list[str] = []

@@ -22,7 +22,7 @@ def diagnosis() -> dict[str, str]:
     import pyproj
 
     from prospect.raster import GDAL_VERSION
-    from prospect.training import versions
+    from prospect.record import versions
 
     facts = {
         "prospect": __version__,

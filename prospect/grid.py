@@ -314,7 +314,8 @@ def parse_crs(crs: Any) -> CRS:
     GridError
         If it is not understood.
     """
-    if crs == LOCAL_METRES:
+    # A system compared with a text would look the text up in the database first.
+    if isinstance(crs, str) and crs == LOCAL_METRES:
         return CRS.from_wkt(_LOCAL_WKT)
     try:
         return CRS.from_user_input(crs)

@@ -28,9 +28,9 @@ from prospect.model import Model
 from prospect.progress import Progress, silent
 from prospect.project import Project
 from prospect.raster import CogWriter, atomic_path, require_writable_folder
+from prospect.record import sha256, versions
 from prospect.roles import matches
 from prospect.styles import qgis_style, thresholds
-from prospect.training import sha256, versions
 from prospect.vector import area_mask
 
 TILE_BYTES = 96 * 2**20

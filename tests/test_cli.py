@@ -99,11 +99,8 @@ def test_every_command_has_help_with_an_example(command):
 def test_init_counts_as_people_do(write_tif, ramp, tmp_path, count, says):
     for number in range(count):
         write_tif(f"maps/layer_{number}.tif", ramp)
-        (tmp_path / "maps" / f"faults_{number}.geojson").write_text("{}")
     said = run("init", tmp_path / "maps", "-o", tmp_path / "project", "-q")
     assert f"\n{says} {tmp_path}" in said
-    files = "vector file (" if count == 1 else "vector files ("
-    assert f"\n{count} {files}faults_0.geojson" in said
 
 
 def test_the_whole_way(region_folder, world, tmp_path):
@@ -135,7 +132,7 @@ def test_the_whole_way(region_folder, world, tmp_path):
         "cover",
         "-q",
     )
-    assert "10 km block folds: AUC" in said
+    assert "km block folds: AUC" in said
     output = tmp_path / "карта.tif"
     said = run("score", model, *rasters.glob("*.tif"), "-o", output, "--workers", 2, "-q")
     assert "Not used by the model:" in said
@@ -174,7 +171,7 @@ def test_a_learner_is_chosen_by_name(region_folder, tmp_path):
     model = tmp_path / "gold.prospect"
     train = ["train", region_folder, "-c", "gold", "-o", model, "-q", "--learner"]
     refused(*train, "oracle", leaves=tmp_path, sentence="There is no learner 'oracle'")
-    assert "10 km block folds: AUC" in run(*train, "logistic")
+    assert "km block folds: AUC" in run(*train, "logistic")
 
 
 def test_a_renamed_layer_is_refused_and_mapped(trained, rasters, vectors, tmp_path):

@@ -12,7 +12,8 @@ from prospect.learners import fit, likelihood
 from prospect.metrics import auc
 from prospect.model_file import Contents, read_model_file, write_model_file
 from prospect.models import ClassEncoder
-from prospect.training import Samples, out_of_fold
+from prospect.samples import Samples
+from prospect.training import out_of_fold
 
 
 def samples(features, kind, seed=0):

@@ -33,6 +33,7 @@ LAYERS = (
     ("learners",),
     ("calibration", "applicability", "inference", "experience"),
     ("model", "model_file"),
+    ("samples", "record"),
     ("training",),
     ("plots", "validation"),
     ("scoring",),

@@ -18,9 +18,10 @@ from prospect.learners import default_estimator, fit, learner, likelihood
 from prospect.metrics import auc
 from prospect.model import load_model
 from prospect.models import WeightsOfEvidence
+from prospect.samples import features_at, ground_mask
 from prospect.scoring import score
 from prospect.stack import open_stack
-from prospect.training import features_at, ground_mask, out_of_fold, train
+from prospect.training import out_of_fold, train
 
 SMALL = {"background": 400, "workers": 2}
 
@@ -34,7 +35,10 @@ def test_a_model_carries_its_evidence_of_quality(gold_model):
         "capture_5%",
         "capture_10%",
     }
-    assert list(dict.fromkeys(measures["folds"])) == ["10 km block folds", "random folds (flatter)"]
+    blocks, flattering = dict.fromkeys(measures["folds"])
+    size = float(blocks.removesuffix(" km block folds"))
+    assert 10 <= size <= 40
+    assert flattering == "random folds (flatter)"
     samples = gold_model.samples
     deposits = samples["label"] == 1
     assert np.isfinite(samples["score"][deposits]).all()
@@ -49,8 +53,8 @@ def test_a_model_carries_its_evidence_of_quality(gold_model):
 
 def test_random_folds_flatter_here(gold_model):
     values = gold_model.measures.query("measure == 'auc'").set_index("folds")["value"]
-    assert values["random folds (flatter)"] > values["10 km block folds"]
-    assert values["10 km block folds"] > 0.7
+    blocks, flattering = values
+    assert flattering > blocks > 0.7
 
 
 def test_training_repeats_to_the_bit(world, small_forest, gold_model):

@@ -16,8 +16,9 @@ from prospect.cli import main
 from prospect.errors import LayerError, ModelError, OutputError
 from prospect.folds import BlockFolds, LeavePairOut, RandomFolds
 from prospect.metrics import auc, differences
+from prospect.samples import Samples, draw_samples
 from prospect.stack import open_stack
-from prospect.training import Samples, draw_samples, out_of_fold
+from prospect.training import out_of_fold
 from prospect.validation import (
     baseline_scores,
     baselines,
@@ -455,7 +456,7 @@ def test_the_command_says_what_it_needs(region_folder, tmp_path, gold_model):
 def test_a_project_is_trained_and_put_to_the_test(
     region_folder, tmp_path, monkeypatch, small_forest
 ):
-    monkeypatch.setattr("prospect.training.default_estimator", lambda *_: small_forest)
+    monkeypatch.setattr("prospect.learners.default_estimator", lambda *_: small_forest)
     fewer = {**draw_samples.__kwdefaults__, "measured_on": 1_000, "background": 500}
     monkeypatch.setattr(draw_samples, "__kwdefaults__", fewer)
     told = run(region_folder, "-c", "gold", "-q", "--folds", "knndm", "-o", tmp_path / "out")

@@ -69,13 +69,11 @@ def init(folder: Path, output: Path | None, quiet: bool) -> None:
     tell_list("Doubtful:", doubts(reports))
     tell_list("Vectors and tables:", list(beside.notes))
     tell_list("Cannot be used:", refused)
-    layers = counted(len(reports), "layer")
-    vectors = counted(len(project.vectors), "vector layer")
+    told = counted(len(reports), "layer")
     many = len(reports) + len(project.vectors)
-    click.echo(
-        f"\n{layers} and {vectors} {be(many)} in {path}. Correct it, then: "
-        f"prospect inspect {path.parent}"
-    )
+    if project.vectors:
+        told += f" and {counted(len(project.vectors), 'vector layer')}"
+    click.echo(f"\n{told} {be(many)} in {path}. Correct it, then: prospect inspect {path.parent}")
 
 
 @click.command(epilog="Example: prospect inspect lapland/")

@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 from scipy.stats import rankdata
 
 from prospect.metrics.intervals import rows_of
-from prospect.training import Samples
+from prospect.samples import Samples
 
 RING = (1_500.0, 5_000.0)
 """Surroundings of a deposit, in metres, that its own cell is compared with."""

@@ -13,7 +13,7 @@ from prospect.errors import ProspectError
 from prospect.learners import fit, likelihood
 from prospect.metrics import auc
 from prospect.progress import Progress, silent
-from prospect.training import Samples
+from prospect.samples import Samples
 
 Indices = NDArray[np.int64]
 Baseline = Callable[[Samples, Indices, Indices], NDArray[np.float64]]

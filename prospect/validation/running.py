@@ -45,7 +45,8 @@ from prospect.metrics import (
 from prospect.metrics.intervals import Draws, rows_of
 from prospect.model import Model
 from prospect.progress import Progress, silent
-from prospect.training import Samples, default_block, features_at, ground_mask, out_of_fold
+from prospect.samples import Samples, features_at, ground_mask
+from prospect.training import default_block, out_of_fold
 from prospect.validation.alarms import Alarm, feature_alarms, gap_alarm, truth_alarm
 from prospect.validation.baselines import baseline_scores, baselines
 from prospect.validation.outcome import Validation

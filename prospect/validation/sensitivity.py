@@ -14,7 +14,8 @@ from prospect.errors import ModelError
 from prospect.features import FeatureBuilder
 from prospect.metrics import auc, differences
 from prospect.progress import Progress, silent
-from prospect.training import Samples, out_of_fold
+from prospect.samples import Samples
+from prospect.training import out_of_fold
 
 TOP = 0.05
 """The best share of the map, of which it is told how much stays."""
