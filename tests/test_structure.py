@@ -380,7 +380,7 @@ RECIPE = [
      "of": ["faults.thrust", "faults.cross"], "sigma": 150},
     {"name": "anticline_proximity", "operation": "proximity", "of": "folds.anticline",
      "scale": 1000},
-    {"name": "density_*", "operation": "length_density", "of": "folds.*", "radius": 500},
+    {"name": "fold_density", "operation": "length_density", "of": "folds.*", "radius": 500},
     {"name": "absent", "operation": "node_density", "of": "lineaments", "radius": 500},
 ]  # fmt: skip
 
@@ -391,9 +391,10 @@ def test_a_recipe_names_roles_and_a_file_is_read_by_windows(project):
     assert [spec.name for spec in builder.missing_] == ["absent"]
     made = builder.transform(stack).sel
     names = ["fault_density", "node_density", "strike_variance", "crossing_density"]
-    assert builder.feature_names == [
-        *names, "anticline_proximity", "density_anticline", "density_syncline"
-    ]  # fmt: skip
+    assert builder.feature_names == [*names, "anticline_proximity", "fold_density"]
+    anticlines, synclines = stack["anticlines"], stack["synclines"]
+    folds = length_density(anticlines, synclines, radius=500)
+    np.testing.assert_array_equal(made(feature="fold_density"), folds)
     nodes_at = made(feature="node_density").values
     assert nodes_at[10, 25] > 50 * nodes_at[15, 10]
     np.testing.assert_allclose(made(feature="crossing_density").values.sum() / 100, 2, rtol=0.01)
