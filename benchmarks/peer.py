@@ -365,7 +365,7 @@ class Tile:
         out[0] *= np.float32(-1 / scale)
         np.exp(out[0], out=out[0])
 
-    def of_line_density(self, name, out, radius, shape):
+    def of_line_density(self, name, out, radius, shape, sigma=0.0):
         r, cell = self.reach(radius), np.float32(self.peer.cell)
         block = self.near(name, r + 1)
         line = block > 0

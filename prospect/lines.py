@@ -175,8 +175,8 @@ def nodes(segments: Segments, snap: float, both: bool = False) -> Doubles:
         ends, owners = _once(ends, owners)
     if len(ends) < 2:
         return np.empty((0, 2))
-    tree = shapely.STRtree(shapely.box(*_boxes(ends)))
-    one, two = tree.query(shapely.box(*_boxes(ends, snap)))
+    tree = shapely.STRtree(_diagonals(ends))
+    one, two = tree.query(_diagonals(ends, snap))
     one, two = one[one < two], two[one < two]
     order = np.lexsort((two, one))
     one, two = one[order], two[order]
@@ -185,7 +185,7 @@ def nodes(segments: Segments, snap: float, both: bool = False) -> Doubles:
     corners, times = np.unique(_pairs(ends), return_counts=True)
     both_kinds = np.concatenate([_pairs(points[: found[0]]), corners[times > 2]])
     points = np.unique(both_kinds).view(np.float64).reshape(-1, 2)
-    at, near = tree.query(shapely.box(*_boxes(np.tile(points, 2), snap)))
+    at, near = tree.query(_diagonals(np.tile(points, 2), snap))
     order = np.lexsort((near, at))
     starts = np.searchsorted(at[order], np.arange(len(points) + 1))
     ways, sides = np.empty(len(points), np.int64), np.empty(len(points), np.int64)
@@ -330,3 +330,10 @@ def _boxes(ends: Doubles, more: float = 0.0) -> tuple[Doubles, Doubles, Doubles,
         np.maximum(ends[:, 0], ends[:, 2]) + more,
         np.maximum(ends[:, 1], ends[:, 3]) + more,
     )
+
+
+def _diagonals(ends: Doubles, more: float = 0.0) -> NDArray[Any]:
+    """Geometries with the boxes of segments, widened: what a tree looks at, soonest made."""
+    corners = np.stack(_boxes(ends, more), axis=-1).reshape(-1, 2, 2)
+    diagonals: NDArray[Any] = shapely.linestrings(corners)
+    return diagonals

@@ -15,6 +15,9 @@ from prospect.lines import Measure
 TILE_BYTES = 96 * 2**20
 """Features of a tile; the other buffers of a tile come to about a third of it."""
 
+MOST_BLOCKS = 64
+"""Lattice blocks of a tile of few features: four million cells, so that threads share a map."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -282,6 +285,7 @@ def lay_tiles(window: Window, features: int, side: int | None = None) -> list[Wi
         height = width = -(-side // grid.LATTICE) * grid.LATTICE
     else:
         blocks = max(1, TILE_BYTES // (4 * max(1, features) * grid.LATTICE * grid.LATTICE))
+        blocks = min(blocks, MOST_BLOCKS)
         across = whole.width // grid.LATTICE
         width = min(blocks, across) * grid.LATTICE
         height = max(1, blocks // across) * grid.LATTICE
