@@ -1,0 +1,75 @@
+"""Tables of features: made, moved to another system, written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from prospect.errors import GridError, OutputError
+from prospect.grid import crs_name, parse_crs, same_crs
+from prospect.raster.opening import one_line
+from prospect.raster.writing import atomic_path
+from prospect.vector.opening import VECTOR_ERRORS
+
+
+def points_frame(
+    table: pd.DataFrame | Mapping[str, Any], x: Any, y: Any, crs: Any
+) -> gpd.GeoDataFrame:
+    """A table with point geometries; rows without finite coordinates get none."""
+    xs, ys = np.asarray(x, float), np.asarray(y, float)
+    geometry = shapely.points(xs, ys)
+    geometry = np.where(np.isfinite(xs) & np.isfinite(ys), geometry, None)
+    return gpd.GeoDataFrame(pd.DataFrame(table), geometry=geometry, crs=parse_crs(crs))
+
+
+def frame(
+    columns: Mapping[str, Any], geometries: Sequence[BaseGeometry], crs: Any
+) -> gpd.GeoDataFrame:
+    """A table of features."""
+    return gpd.GeoDataFrame(dict(columns), geometry=list(geometries), crs=parse_crs(crs))
+
+
+def located(table: gpd.GeoDataFrame) -> NDArray[np.bool_]:
+    """Which features have a geometry that is not empty."""
+    geometries = table.geometry.values
+    found: NDArray[np.bool_] = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    return found
+
+
+def to_crs(table: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
+    """The features in another coordinate system; unchanged when it is the same."""
+    if table.crs is None or same_crs(CRS(table.crs), crs):
+        return table.set_crs(crs, allow_override=True)
+    moved = table.to_crs(crs)
+    if not np.isfinite(moved[located(table)].geometry.bounds.to_numpy()).all():
+        raise GridError(
+            f"Features in {crs_name(CRS(table.crs))} cannot be brought to {crs_name(crs)}: "
+            "check which coordinate system they are in."
+        )
+    return moved
+
+
+def write_vector(table: gpd.GeoDataFrame, path: Path | str, *, layer: str | None = None) -> None:
+    """
+    Write features as a GeoPackage, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            pyogrio.write_dataframe(table, temporary, layer=layer or Path(path).stem, driver="GPKG")
+        except (*VECTOR_ERRORS, NotImplementedError, ValueError) as error:
+            raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error
