@@ -52,6 +52,17 @@ class LayerSpec:
         Instead of what the file declares.
     classes : mapping of int to str
         Names of class codes.
+    sign : '+', '-', '0', '∩' or ''
+        How likelihood goes with evidence of the user's own; such a layer becomes a feature
+        whatever the commodity says. Empty for a layer that the commodity's rows name.
+    scale : float or None
+        Metres that evidence of the user's own is told at.
+    confidence : float or None
+        From 0 to 1, for the report.
+    source_scale : float or None
+        Denominator of the map it was drawn from.
+    vintage : str
+        Year of the survey.
     """
 
     name: str
@@ -64,12 +75,17 @@ class LayerSpec:
     resampling: str | None = None
     nodata: float | None = None
     classes: Mapping[int, str] = field(default_factory=dict)
+    sign: str = ""
+    scale: float | None = None
+    confidence: float | None = None
+    source_scale: float | None = None
+    vintage: str = ""
     doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class VectorSpec:
-    """One vector file, or a part of it, that is burnt in as a layer."""
+    """One vector file, or a part of it, that is burnt in as a layer; see :class:`LayerSpec`."""
 
     name: str
     path: Path
@@ -78,6 +94,11 @@ class VectorSpec:
     where: str | None = None
     attribute: str | None = None
     crs: str | None = None
+    sign: str = ""
+    scale: float | None = None
+    confidence: float | None = None
+    source_scale: float | None = None
+    vintage: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,7 +229,7 @@ def write_project(project: Project, path: Path | str) -> None:
         "[grid]",
     ]
     lines += _entries(project.grid, {}, path.parent)
-    defaults: dict[str, Any] = {"doubts": (), "classes": {}, "resampling": None, "nodata": None}
+    defaults: dict[str, Any] = {"sign": "", "vintage": ""}
     for layer in project.layers:
         lines += ["", f"[layers.{_key(layer.name)}]"]
         lines += [f"# doubtful: {' '.join(doubt.split())}" for doubt in layer.doubts]
@@ -218,11 +239,36 @@ def write_project(project: Project, path: Path | str) -> None:
             lines += [f"{code} = {_value(name)}" for code, name in layer.classes.items()]
     for vector in project.vectors:
         lines += ["", f"[vectors.{_key(vector.name)}]"]
-        lines += _entries(vector, {}, path.parent, skip=("name",))
+        lines += _entries(vector, defaults, path.parent, skip=("name",))
     if project.occurrences is not None:
         lines += ["", "[occurrences]", *_entries(project.occurrences, {}, path.parent)]
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def add_layer(spec: LayerSpec | VectorSpec, path: Path | str) -> None:
+    """
+    Add a layer at the end of a prospect.toml, whose comments and order stay.
+
+    Raises
+    ------
+    ProjectError
+        If the name is taken, or the file would not be understood.
+    OutputError
+        If the file cannot be written.
+    """
+    file = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
+    project = load_project(file)
+    if any(spec.name == other.name for other in (*project.layers, *project.vectors)):
+        raise ProjectError(f"{file} has a layer '{spec.name}' already: name this one otherwise.")
+    part = "vectors" if isinstance(spec, VectorSpec) else "layers"
+    lines = [f"[{part}.{_key(spec.name)}]"]
+    skip = ("name", "doubts", "classes")
+    lines += _entries(spec, {"sign": "", "vintage": ""}, file.parent, skip=skip)
+    text = file.read_text(encoding="utf-8-sig").rstrip() + "\n\n" + "\n".join(lines) + "\n"
+    with atomic_path(file) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        load_project(temporary)
 
 
 def _layer(name: str, table: dict[str, Any], folder: Path, file: Path) -> LayerSpec:

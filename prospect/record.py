@@ -18,6 +18,7 @@ from prospect.commodities import Commodity
 from prospect.features import FeatureBuilder
 from prospect.grid import Grid
 from prospect.labels import Labels
+from prospect.own import too_fine
 
 
 def sha256(path: Path) -> str:
@@ -56,7 +57,7 @@ def record_of(
         "random_state": random_state,
         "folds": {name: _parameters(each) for name, each in splitters.items()},
         "labels": {"deposits": labels.deposits, **labels.counts},
-        "notes": [*labels.notes, *builder.notes_],
+        "notes": [*labels.notes, *builder.notes_, *too_fine(stack)],
         "missing_rows": [spec.name for spec in builder.missing_],
         "inputs": {
             name: {"file": source.name, "sha256": sha256(source)}

@@ -318,6 +318,18 @@ def _with_vectors(project: Project, vectors: Mapping[str, Path | str]) -> Projec
     return replace(project, vectors=(*project.vectors, *added))
 
 
+def _own(spec: LayerSpec | VectorSpec) -> dict[str, Any]:
+    """What the user says of a layer besides its role, where anything is said."""
+    said = {
+        "sign": spec.sign,
+        "scale": spec.scale,
+        "confidence": spec.confidence,
+        "source_scale": spec.source_scale,
+        "vintage": spec.vintage,
+    }
+    return {name: value for name, value in said.items() if value not in ("", None)}
+
+
 def _guess_spec(name: str, path: Path, allow_drivers: tuple[str, ...]) -> LayerSpec:
     """A layer from its name alone."""
     info = read_info(path, allow_drivers=allow_drivers)
@@ -368,6 +380,7 @@ def _raster_variable(
         "alignment": alignment.reason,
         "notes": list(info.notes),
         "long_name": spec.role or spec.name,
+        **_own(spec),
     }
     if categorical:
         attrs["classes"] = dict(spec.classes)
@@ -404,6 +417,7 @@ def _vector_variable(spec: VectorSpec, grid: Grid) -> xr.Variable:
         "resampling": "burnt in",
         "alignment": "burnt in",
         "long_name": spec.role or spec.name,
+        **_own(spec),
         "features": source,
     }
     if classes is not None:

@@ -24,6 +24,7 @@ from prospect.learners import fit, learner, likelihood, needs_labels
 from prospect.matching import bind
 from prospect.metrics import summarise
 from prospect.model import Model
+from prospect.own import with_own_rows
 from prospect.progress import Progress, silent
 from prospect.project import OccurrenceSpec
 from prospect.record import record_of
@@ -104,7 +105,7 @@ def train(
     grid = Grid.of(stack)
     grid.require_metres()
     labels = read_labels(occurrences, definition, grid)
-    builder = FeatureBuilder(definition.recipe)
+    builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
     with progress("Learning the layers' statistics"):
         builder.fit(stack)
     bindings = bind(builder.layers_, stack)

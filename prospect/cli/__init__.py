@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from prospect._version import __version__
-from prospect.cli.data import demo, doctor, grid_command, init, inspect
+from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
 from prospect.cli.features import features
 from prospect.cli.model import score, train
 from prospect.cli.validation import validate
@@ -59,6 +59,7 @@ for command in (
     demo,
     init,
     inspect,
+    add,
     grid_command,
     features,
     train,

@@ -208,6 +208,71 @@ def grid_command(
     click.echo(f"\n{len(paths)} layers are in {output}.")
 
 
+@click.command(
+    epilog="Example: prospect add lapland/ alteration.tif --sign + --scale 1500 --vintage 1978"
+)
+@click.argument("project", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="Of the layer; by default the file's.")
+@click.option(
+    "--role", help="A role that commodities name, e.g. faults.thrust; by default own.NAME."
+)
+@click.option(
+    "--sign",
+    type=click.Choice(["+", "-", "0", "∩"]),
+    help="How likelihood goes with it; by default free (0), or the commodity's with --role.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="METRES",
+    help="Of closeness to vectors, or of the window of a grid's mean.",
+)
+@click.option("--confidence", type=click.FloatRange(0, 1), help="From 0 to 1, for the report.")
+@click.option(
+    "--source-scale",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Of the map it was drawn from: 200000 for 1:200,000.",
+)
+@click.option("--vintage", default="", help="Year of the survey.")
+def add(
+    project: Path,
+    file: Path,
+    name: str | None,
+    role: str | None,
+    sign: str | None,
+    scale: float | None,
+    confidence: float | None,
+    source_scale: float | None,
+    vintage: str,
+) -> None:
+    """Add FILE, a GeoTIFF or vectors, to PROJECT as evidence of your own."""
+    from prospect.project import LayerSpec, VectorSpec, add_layer
+    from prospect.raster import read_info
+    from prospect.stack import guess_kind
+    from prospect.vector import VECTOR_SUFFIXES, outline
+
+    name = name or file.stem
+    said: dict[str, Any] = {
+        "sign": sign or ("" if role else "0"),
+        "scale": scale,
+        "confidence": confidence,
+        "source_scale": source_scale,
+        "vintage": vintage,
+    }
+    role = role or f"own.{name}"
+    spec: LayerSpec | VectorSpec
+    if file.suffix.lower() in VECTOR_SUFFIXES:
+        outline(file)
+        spec = VectorSpec(name, file, role, **said)
+    else:
+        info = read_info(file)
+        spec = LayerSpec(name, file, role=role, unit=info.unit, kind=guess_kind(role, info), **said)
+    add_layer(spec, project)
+    click.echo(f"'{name}' is in {project} as {role}.")
+
+
 @click.command(epilog="Example: prospect doctor")
 def doctor() -> None:
     """Show versions, memory and disk, for a report of a problem."""
