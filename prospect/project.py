@@ -259,7 +259,8 @@ def add_layer(spec: LayerSpec | VectorSpec, path: Path | str) -> None:
     """
     file = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
     project = load_project(file)
-    if any(spec.name == other.name for other in (*project.layers, *project.vectors)):
+    names = [layer.name for layer in project.layers] + [v.name for v in project.vectors]
+    if spec.name in names:
         raise ProjectError(f"{file} has a layer '{spec.name}' already: name this one otherwise.")
     part = "vectors" if isinstance(spec, VectorSpec) else "layers"
     lines = [f"[{part}.{_key(spec.name)}]"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -214,9 +215,7 @@ def grid_command(
 @click.argument("project", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="Of the layer; by default the file's.")
-@click.option(
-    "--role", help="A role that commodities name, e.g. faults.thrust; by default own.NAME."
-)
+@click.option("--role", help="That commodities name, e.g. faults.thrust; by default own.NAME.")
 @click.option(
     "--sign",
     type=click.Choice(["+", "-", "0", "∩"]),
