@@ -252,6 +252,41 @@ def _in_metres(grid: Grid) -> bool:
     return bool(grid.crs.is_projected or grid.crs.is_engineering)
 
 
+def with_tested(labels: Labels, path: Path | str, grid: Grid, *, crs: str | None = None) -> Labels:
+    """
+    The labels, with ground that was drilled or trenched and found barren.
+
+    Parameters
+    ----------
+    labels : Labels
+    path : path
+        Points, or polygons that stand for the cell in their midst.
+    grid : Grid
+    crs : str, optional
+        Of a table in metres.
+
+    Raises
+    ------
+    LabelError
+        If none of it lies inside the grid.
+    """
+    table = read_points(path, crs=crs)
+    table = to_crs(table[located(table)], grid.crs)
+    row, col, inside = grid.index(table.geometry.x.to_numpy(), table.geometry.y.to_numpy())
+    if not inside.any():
+        raise LabelError(
+            f"None of the {len(table)} barren places of {path} lies inside the grid: check its "
+            "coordinate system."
+        )
+    cells = np.unique(row[inside] * grid.cols + col[inside])
+    return replace(
+        labels,
+        barren_row=np.concatenate([labels.barren_row, cells // grid.cols]),
+        barren_col=np.concatenate([labels.barren_col, cells % grid.cols]),
+        counts={**labels.counts, "cells tested and barren": int(cells.size)},
+    )
+
+
 def merge_within(
     x: NDArray[np.float64], y: NDArray[np.float64], distance: float
 ) -> NDArray[np.int64]:

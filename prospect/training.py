@@ -19,7 +19,7 @@ from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds, RandomFolds, size_by_residuals
 from prospect.grid import Grid
 from prospect.ground import Area, make_ground
-from prospect.labels import read_labels, require_enough
+from prospect.labels import read_labels, require_enough, with_tested
 from prospect.learners import fit, learner, likelihood, needs_labels
 from prospect.matching import bind
 from prospect.metrics import summarise
@@ -45,6 +45,7 @@ def train(
     area: Path | str | Area | None = None,
     permissive: str | None = None,
     background: int = BACKGROUND,
+    tested: Path | str | None = None,
     rejects: Path | str | None = None,
     workers: int | None = None,
     progress: Progress = silent,
@@ -78,6 +79,8 @@ def train(
         A test such as ``"lithology in (carbonate, 'black shale')"``, with the same effect.
     background : int
         Background cells to learn from.
+    tested : path, optional
+        Ground drilled or trenched and found barren: it is learnt from as background.
     rejects : path, optional
         CSV to write the occurrences to that do not train, each with its reason.
     workers : int, optional
@@ -105,6 +108,8 @@ def train(
     grid = Grid.of(stack)
     grid.require_metres()
     labels = read_labels(occurrences, definition, grid)
+    if tested is not None:
+        labels = with_tested(labels, tested, grid)
     builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
     with progress("Learning the layers' statistics"):
         builder.fit(stack)

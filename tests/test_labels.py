@@ -4,11 +4,18 @@ import geopandas as gpd
 import numpy as np
 import pytest
 from affine import Affine
+from pyproj import Transformer
 
 from prospect.commodities import load_commodity
 from prospect.errors import LabelError
 from prospect.grid import Grid
-from prospect.labels import draw_background, merge_within, read_labels, require_enough
+from prospect.labels import (
+    draw_background,
+    merge_within,
+    read_labels,
+    require_enough,
+    with_tested,
+)
 from prospect.project import OccurrenceSpec
 
 GRID = Grid("EPSG:32642", Affine(250, 0, 600_000, 0, -250, 4_400_000), (80, 100))
@@ -146,3 +153,17 @@ def test_rows_that_do_not_train_are_told_with_their_reasons(tmp_path):
     assert labels.counts["rows"] == 6 == len(labels.name) + sum(list(labels.counts.values())[1:])
     assert any("CP1251" in note for note in labels.notes)
     assert any("not understood stands in 1 rows ('неясно')" in note for note in labels.notes)
+
+
+def test_ground_that_was_tested_and_barren_is_known(tmp_path):
+    labels = read_labels(table([(605_000, 4_395_000, "gold", "deposit")]), GOLD, GRID)
+    path = tmp_path / "barren.csv"
+    path.write_text("lon,lat\n70.17,39.66\n70.17,39.66\n75,39\n")
+    known = with_tested(labels, path, GRID)
+    assert known.counts["cells tested and barren"] == 1
+    x, y = GRID.x[known.barren_col[0]], GRID.y[known.barren_row[0]]
+    lon, lat = Transformer.from_crs(32642, 4326, always_xy=True).transform(x, y)
+    assert (lon, lat) == pytest.approx((70.17, 39.66), abs=0.003)
+    path.write_text("lon,lat\n5,39\n")
+    with pytest.raises(LabelError, match="None of the 1 barren places"):
+        with_tested(labels, path, GRID)

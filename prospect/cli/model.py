@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 @click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Model file to write.")
 @click.option(
+    "--tested",
+    type=click.Path(path_type=Path),
+    help="Ground drilled and found barren: points or polygons.",
+)
+@click.option(
     "--rejects",
     type=click.Path(path_type=Path),
     help="CSV to write the occurrences to that do not train, with their reasons.",
@@ -77,6 +82,7 @@ def train(
     occurrences: Path | None,
     crs: str | None,
     output: Path | None,
+    tested: Path | None,
     rejects: Path | None,
     area: Path | None,
     sheet: str | None,
@@ -129,6 +135,7 @@ def train(
         random_state=seed,
         area=area_of(area, sheet),
         permissive=permissive,
+        tested=tested,
         rejects=rejects,
         workers=workers,
         progress=progress_of(quiet),
