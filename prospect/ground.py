@@ -187,7 +187,12 @@ class Ground:
 def evidence_mask(
     stack: xr.Dataset, window: Window, bindings: Mapping[str, Binding]
 ) -> NDArray[np.bool_]:
-    """Where every required layer has a value; where none is required, where any layer has."""
+    """
+    Where every required layer has a value; where none is required, where any layer has.
+
+    Burnt-in geometry has no gaps, so it says nothing about where data are: for a model of
+    vectors alone, the stack's own required layers bound the ground, if there are any.
+    """
     required = [b for b in bindings.values() if b.card.required]
     shape = (window.height, window.width)
     if required:
@@ -195,11 +200,18 @@ def evidence_mask(
         for binding in required:
             result &= _has_value(stack[binding.name], window)
         return result
+    names = [b.name for b in bindings.values()]
+    drawn = [name for name in names if stack[name].attrs.get("kind") == "geometry"]
+    if len(drawn) == len(names):
+        result = np.ones(shape, bool)
+        for layer in stack.data_vars.values():
+            if layer.attrs.get("required"):
+                result &= _has_value(layer, window)
+        return result
     result = np.zeros(shape, bool)
-    for binding in bindings.values():
-        # Burnt-in geometry has no gaps, so it says nothing about where data are.
-        if stack[binding.name].attrs.get("kind") != "geometry":
-            result |= _has_value(stack[binding.name], window)
+    for name in names:
+        if name not in drawn:
+            result |= _has_value(stack[name], window)
             if result.all():
                 break
     return result

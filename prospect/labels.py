@@ -176,7 +176,8 @@ def read_labels(
     notes = list(table.attrs.get("notes", ()))
     if not same_crs(CRS(table.crs), grid.crs):
         notes.append(f"occurrences {operation_between(CRS(table.crs), grid.crs)}")
-    table = to_crs(table.reset_index(drop=True), grid.crs)
+    # Of a table of the whole world, what is too far away for the grid's system is outside.
+    table = to_crs(table.reset_index(drop=True), grid.crs, keep_far=True)
     reasons = np.full(len(table), "", dtype=object)
 
     def leave_out(which: NDArray[np.bool_], reason: str) -> None:
@@ -188,7 +189,8 @@ def read_labels(
     leave_out(other, f"of other commodities than {commodity.name}")
     leave_out(placer & mine, "placers, left out")
     leave_out(placer, f"of other commodities than {commodity.name}")
-    others = table[other & located(table)]
+    near = np.isfinite(table.geometry.get_coordinates().reindex(table.index)).all(axis=1)
+    others = table[other & near]
     barren = ~_presence(table, spec) & (reasons == "")
     leave_out(barren, "known to be barren")
     meant = np.flatnonzero(reasons == "")
@@ -197,12 +199,13 @@ def read_labels(
     leave_out(~inside, "outside the grid")
     if not (reasons == "").any():
         west, south, east, north = grid.bounds
-        where = ""
+        where, many = "", meant.size
+        meant = meant[np.isfinite(place_of[meant]).all(axis=1)]
         if meant.size:
             middle = np.median(place_of[meant], axis=0)
             where = f"; they lie around x = {middle[0]:.0f}, y = {middle[1]:.0f}"
         raise LabelError(
-            f"No occurrence of {commodity.name} falls inside the grid ({meant.size} of "
+            f"No occurrence of {commodity.name} falls inside the grid ({many} of "
             f"{len(table)} rows are of {commodity.name}{where}; the grid spans x "
             f"{west:.0f}–{east:.0f}, y {south:.0f}–{north:.0f}): check the coordinate system "
             "and the commodity column."

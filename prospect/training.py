@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,13 @@ def train(
     ground = make_ground(area, permissive)
     grid = Grid.of(stack)
     grid.require_metres()
-    labels = read_labels(occurrences, definition, grid)
+    try:
+        labels = read_labels(occurrences, definition, grid)
+    except LabelError as error:
+        if estimator != "fuzzy":
+            raise
+        # The signs of the evidence need no deposits; that there are none is said.
+        labels = replace(read_labels(None, definition, grid), notes=(str(error),))
     if tested is not None:
         labels = with_tested(labels, tested, grid)
     builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
@@ -135,6 +142,7 @@ def train(
         workers=workers,
         progress=progress,
     )
+    labels = replace(labels, notes=(*labels.notes, *_same_everywhere(samples, builder)))
     splitters: dict[str, Any] = {}
     block = 0.0
     if labels.enough:
@@ -230,6 +238,20 @@ def out_of_fold(
                 score[asked] = likelihood(fitted, samples.features[asked])
             done(1)
     return number, score
+
+
+def _same_everywhere(samples: Samples, builder: FeatureBuilder) -> list[str]:
+    """A sentence about features that tell no cell from another, if there are any."""
+    low, high = np.full((2, samples.features.shape[1]), np.nan)
+    known = ~np.isnan(samples.features).all(axis=0)
+    if known.any():
+        low[known] = np.nanmin(samples.features[:, known], axis=0)
+        high[known] = np.nanmax(samples.features[:, known], axis=0)
+    names = [n for n, a, b in zip(builder.feature_names, low, high, strict=True) if not a < b]
+    if not names:
+        return []
+    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return [f"the same everywhere on this ground, so of no use here: {listed}"]
 
 
 def default_block(samples: Samples, reach: float) -> float:

@@ -225,3 +225,12 @@ def test_area_permissive_and_evidence_together(stack, grid):
     again = Ground.from_dict(ground.to_dict())
     assert again == ground
     assert Ground.from_dict(Ground().to_dict()) == Ground()
+
+
+def test_a_model_of_vectors_alone_is_bounded_by_required_layers(stack, grid):
+    faults = xr.zeros_like(stack.dem).assign_attrs(kind="geometry", required=False)
+    both = stack[["dem"]].assign(faults=faults)
+    alone = {"faults": bindings(both)["faults"]}
+    assert evidence_mask(both, grid.window, alone).all()
+    both["dem"].attrs["required"] = True
+    assert np.argwhere(~evidence_mask(both, grid.window, alone)).tolist() == [[0, 0]]

@@ -167,3 +167,18 @@ def test_ground_that_was_tested_and_barren_is_known(tmp_path):
     path.write_text("lon,lat\n5,39\n")
     with pytest.raises(LabelError, match="None of the 1 barren places"):
         with_tested(labels, path, GRID)
+
+
+def test_a_table_of_the_whole_world_is_outside_but_for_what_is_near(tmp_path):
+    path = tmp_path / "mines.csv"
+    path.write_text("lon,lat,commodity\n70.17,39.66,gold\n-120,-80,gold\n-110,-10,coal\n")
+    labels = read_labels(OccurrenceSpec(path), GOLD, GRID)
+    assert labels.source.tolist() == [1]
+    assert labels.rejected()["reason"].tolist() == [
+        "outside the grid",
+        "of other commodities than gold",
+    ]
+    assert np.isfinite(labels.other_x).all()
+    path.write_text("lon,lat,commodity\n-120,-80,gold\n")
+    with pytest.raises(LabelError, match="1 of 1 rows are of gold"):
+        read_labels(OccurrenceSpec(path), GOLD, GRID)

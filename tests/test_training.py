@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -296,3 +297,11 @@ def test_the_record_names_files_by_name_and_hash(gold_model, world):
     expected = {"file": "magnetics.tif", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     assert inputs["magnetics"] == expected
     assert str(path.parent) not in str(gold_model.record) + str(gold_model.builder.to_dict())
+
+
+def test_features_that_tell_nothing_apart_are_said(world, small_forest):
+    stack = open_stack(world)
+    stack["gravity"] = xr.zeros_like(stack["gravity"]).assign_attrs(stack["gravity"].attrs)
+    model = train(stack, world.occurrences, "gold", estimator=small_forest, background=200)
+    (told,) = [note for note in model.record["notes"] if "the same everywhere" in note]
+    assert "gravity_bouguer" in told

@@ -46,12 +46,16 @@ def located(table: gpd.GeoDataFrame) -> NDArray[np.bool_]:
     return found
 
 
-def to_crs(table: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
-    """The features in another coordinate system; unchanged when it is the same."""
+def to_crs(table: gpd.GeoDataFrame, crs: CRS, *, keep_far: bool = False) -> gpd.GeoDataFrame:
+    """
+    The features in another coordinate system; unchanged when it is the same.
+
+    Features too far away for the other system are refused, or kept at infinity.
+    """
     if table.crs is None or same_crs(CRS(table.crs), crs):
         return table.set_crs(crs, allow_override=True)
     moved = table.to_crs(crs)
-    if not np.isfinite(moved[located(table)].geometry.bounds.to_numpy()).all():
+    if not keep_far and not np.isfinite(moved[located(table)].geometry.bounds.to_numpy()).all():
         raise GridError(
             f"Features in {crs_name(CRS(table.crs))} cannot be brought to {crs_name(crs)}: "
             "check which coordinate system they are in."
