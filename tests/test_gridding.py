@@ -135,3 +135,13 @@ def test_what_cannot_be_gridded(points):
         fit_variogram(x, y, np.ones(x.size))
     with pytest.raises(LayerError, match="arrays of one length"):
         grid_points(x[:3], y, value, GRID)
+
+
+def test_clusters_do_not_make_the_ground_between_them_a_gap(rng):
+    # Ten tight clusters on a regular spread: neighbours are near, the ground is covered.
+    x = np.concatenate([600_125 + 1_000 * np.arange(10), 600_130 + 1_000 * np.arange(10)])
+    y = np.full(20, 4_396_000.0)
+    lone = np.array([604_000.0, 607_000.0]), np.array([4_393_500.0, 4_398_500.0])
+    x, y = np.append(x, lone[0]), np.append(y, lone[1])
+    found = grid_points(x, y, x - 600_000, GRID)["value"].values
+    assert np.isfinite(found).all()

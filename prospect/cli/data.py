@@ -125,7 +125,7 @@ def inspect(sources: tuple[Path, ...], drivers: tuple[str, ...], quiet: bool) ->
     "--radius",
     type=click.FloatRange(min=0, min_open=True),
     metavar="METRES",
-    help="Cells with no point this near are gaps; by default five times the points' spacing.",
+    help="Cells with no point this near are gaps; by default from the points' spacing.",
 )
 @click.option("--unit", help="Of assays whose header gives none, e.g. ppm, %, г/т.")
 @click.option(
