@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
@@ -167,14 +168,14 @@ class Reading(NamedTuple):
         return cls(np.arange(features), None)
 
 
-class Part:
+class Part(ABC):
     """What a predictor is made of."""
 
     draws = 0
 
+    @abstractmethod
     def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
         """The scores, and their spread or an empty array."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

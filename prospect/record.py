@@ -58,7 +58,8 @@ def record_of(
         "folds": {name: _parameters(each) for name, each in splitters.items()},
         "labels": {"deposits": labels.deposits, **labels.counts},
         "notes": [*labels.notes, *builder.notes_, *too_fine(stack)],
-        "missing_rows": [spec.name for spec in builder.missing_],
+        # Rows that others build on are steps, not evidence.
+        "missing_rows": [spec.name for spec in builder.missing_ if spec.keep],
         "inputs": {
             name: {"file": source.name, "sha256": sha256(source)}
             for name, source in sources.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -66,11 +67,11 @@ class SpatialFolds(BaseCrossValidator):  # type: ignore[misc]
                 )
             yield np.flatnonzero(train), held
 
+    @abstractmethod
     def folds(
         self, X: Any, coordinates: NDArray[np.float64], positive: NDArray[np.bool_]
     ) -> Iterator[Fold]:
         """A mask of what may be learnt from and the indices held out, fold by fold."""
-        raise NotImplementedError
 
 
 def checked(groups: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -34,7 +34,9 @@ _NOT = re.compile(
     r"н\.?/?\s?о\.?|не\s?обн\.?|не\s?опр\.?|n\.?/?d\.?|nd|n/a|na|null|nan|-|–|—", re.IGNORECASE
 )
 _NOT_DETECTED = re.compile(r"bdl|<\s*dl|ниже\s?п\.?о\.?|не\s?обнаружено", re.IGNORECASE)
-_CODES = (-9999.0, -999.0, -99999.0)
+_CODES = (-999.0, -9999.0, -99999.0)
+"""Written for "no value" by databases. Any other negative number is a detection limit, so that
+without this list a code would pass for a limit of 9999."""
 
 
 @dataclass(frozen=True)
