@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import geopandas as gpd
 import naive
 import numpy as np
-import pyogrio
 import pytest
 import shapely
 import xarray as xr
@@ -28,7 +26,7 @@ from prospect.features import (
 )
 from prospect.grid import Grid, Window
 from prospect.lines import Measure, measure, nodes, read_segments
-from prospect.stack import features_of, open_stack, vector_layer
+from prospect.stack import features_of, vector_layer
 
 X, Y = 500_000.0, 4_400_000.0
 CELLS = [(100.0, 100.0), (100.0, 70.0)]
@@ -354,7 +352,7 @@ def test_odd_geometry_does_no_harm():
     assert sums([ring], "length").sum() == pytest.approx(1600 + 800 * np.sqrt(2), rel=1e-5)
 
 
-def test_what_it_refuses(project, make_stack):
+def test_what_it_refuses(make_stack):
     faults = layer(tangle(0))
     with pytest.raises(RecipeError, match="either 'radius' or 'sigma', in metres, but neither"):
         length_density(faults)
@@ -384,14 +382,3 @@ def test_what_it_refuses(project, make_stack):
     assert len(FeatureBuilder([row | {"of": "faults"}, value]).fit(stack).missing_) == 1
     with pytest.raises(RecipeError, match="'v' is a feature of cells"):
         FeatureBuilder([value, row | {"of": "v"}]).fit(stack)
-    with pytest.raises(RecipeError, match="radius 20 m is less than half a cell"):
-        FeatureBuilder([row | {"of": "thrusts", "radius": 20}]).fit(open_stack(project))
-    for wrong, why in (({"snap": -1}, "'snap' is a length"), ({"sigma": 9}, "but both came")):
-        with pytest.raises(RecipeError, match=f"Feature 'n': .*{why}"):
-            FeatureBuilder([row | {"of": "thrusts"} | wrong]).fit(open_stack(project))
-    polygons = project / "polygons.gpkg"
-    table = gpd.GeoDataFrame(geometry=[box(X, Y - 500, X + 500, Y)], crs="EPSG:32642")
-    pyogrio.write_dataframe(table, polygons)
-    stack = open_stack([project / "dem.tif"], vectors={"faults": polygons})
-    with pytest.raises(RecipeError, match=r"polygons\.gpkg holds a polygon: choose the lines"):
-        FeatureBuilder([row | {"of": "faults"}]).fit(stack)

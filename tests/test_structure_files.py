@@ -11,9 +11,10 @@ import pytest
 import shapely
 import xarray as xr
 from affine import Affine
-from shapely import LineString, MultiLineString
+from shapely import LineString, MultiLineString, box
 from sklearn.metrics import roc_auc_score
 
+from prospect.errors import RecipeError
 from prospect.features import (
     FeatureBuilder,
     distance_to,
@@ -112,6 +113,21 @@ def test_a_cut_of_a_stack_knows_its_lines(project):
     assert got == pytest.approx(4.0 / 5.2, rel=1e-5)
     loaded = length_density(stack.load()["thrusts"], radius=1e5, shape="square").values
     assert loaded == pytest.approx(9.6 / 20, rel=1e-5)
+
+
+def test_what_a_recipe_of_files_refuses(project):
+    row = {"name": "n", "operation": "node_density", "radius": 500}
+    with pytest.raises(RecipeError, match="radius 20 m is less than half a cell"):
+        FeatureBuilder([row | {"of": "thrusts", "radius": 20}]).fit(open_stack(project))
+    for wrong, why in (({"snap": -1}, "'snap' is a length"), ({"sigma": 9}, "but both came")):
+        with pytest.raises(RecipeError, match=f"Feature 'n': .*{why}"):
+            FeatureBuilder([row | {"of": "thrusts"} | wrong]).fit(open_stack(project))
+    polygons = project / "polygons.gpkg"
+    table = gpd.GeoDataFrame(geometry=[box(X, Y - 500, X + 500, Y)], crs="EPSG:32642")
+    pyogrio.write_dataframe(table, polygons)
+    stack = open_stack([project / "dem.tif"], vectors={"faults": polygons})
+    with pytest.raises(RecipeError, match=r"polygons\.gpkg holds a polygon: choose the lines"):
+        FeatureBuilder([row | {"of": "faults"}]).fit(stack)
 
 
 @pytest.mark.real
