@@ -33,7 +33,7 @@ LAYERS = (
     ("learners",),
     ("calibration", "applicability", "inference", "experience"),
     ("model", "model_file"),
-    ("samples", "record"),
+    ("samples", "record", "bands"),
     ("training",),
     ("plots", "validation"),
     ("scoring",),
