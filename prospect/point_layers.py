@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from affine import Affine
-from numpy.typing import NDArray
 from pyproj import CRS
 
+from prospect.backgrounds import background
+from prospect.catchments import Catchments, Drainage, productivity
 from prospect.coordinates import operation_between
 from prospect.errors import LayerError
 from prospect.grid import Grid, parse_crs, same_crs
 from prospect.gridding import Variogram, fit_variogram, grid_points, leave_one_out
+from prospect.point_columns import (
+    DUPLICATES,
+    Column,
+    Points,
+    Rocks,
+    level_by_rock,
+    one_a_place,
+    read_column,
+)
 from prospect.progress import Progress, silent
-from prospect.raster import write_geotiff
-from prospect.tables import element_of, numbers
-from prospect.tables.assays import impute, read_assays
-from prospect.vector import located, read_points, to_crs
-
-MEDIA = ("stream", "soil", "rock")
+from prospect.project import MEDIA, LayerSpec
+from prospect.raster import align, read_info, write_geotiff
+from prospect.vector import (
+    VECTOR_SUFFIXES,
+    VectorLayer,
+    layer_classes,
+    located,
+    read_points,
+    to_crs,
+)
 
 CHECKED = 2_000
 """Points that the error is measured on, each from the others."""
@@ -39,15 +53,18 @@ class PointLayer:
     ----------
     name, unit : str
     layers : Dataset of dims (y, x)
-        The column, and with kriging its variance.
+        The column, and with kriging its variance, ``<name>_variance`` of role
+        ``variance.<name>``; of catchments also what is derived from them.
     points : int
         That it was made from.
     error, spread : float
         Root mean square error of points told from the others, and the points' standard
-        deviation: without gain over a constant the first is no smaller.
+        deviation: without gain over a constant the first is no smaller. Catchments are
+        not told from others: their error is NaN.
     variogram : Variogram or None
     notes : tuple of str
         What was decided on the way.
+    medium : str
     """
 
     name: str
@@ -58,6 +75,21 @@ class PointLayer:
     spread: float
     variogram: Variogram | None
     notes: tuple[str, ...]
+    medium: str = ""
+
+    def describe(self) -> list[str]:
+        """Lines for people: how many points, and how well they tell of one another."""
+        unit = f" {self.unit}" if self.unit else ""
+        line = f"{self.name}: {self.points} points; "
+        if not math.isnan(self.error):
+            line += f"told from the others to {self.error:.3g}{unit}, "
+        lines = [f"{line}standard deviation {self.spread:.3g}{unit}"]
+        if self.variogram is not None:
+            v = self.variogram
+            lines.append(
+                f"  variogram: nugget {v.nugget:.3g}, sill {v.sill:.3g}, range {v.range:.0f} m"
+            )
+        return lines
 
 
 def grid_table(
@@ -71,7 +103,12 @@ def grid_table(
     unit: str | None = None,
     not_found: str = "gap",
     imputation: str = "ros",
+    duplicates: str = "mean",
     medium: str | None = None,
+    elevation: Path | str | None = None,
+    lithology: Path | str | None = None,
+    attribute: str | None = None,
+    snap: float | None = None,
     progress: Progress = silent,
 ) -> list[PointLayer]:
     """
@@ -82,7 +119,9 @@ def grid_table(
     path : path
         Table or vector file.
     columns : sequence of str
-        A column that names an element is read as assays, in ppm; others as numbers.
+        A column that names an element is read as assays, in ppm; others as numbers. Assays
+        that come in steps become ranks, and those mostly below detection become 1 for
+        detected and 0 for not.
     grid : Grid
         In metres.
     crs : str, optional
@@ -96,9 +135,21 @@ def grid_table(
         What ``н/о`` means.
     imputation : 'ros', 'half' or 'none'
         For values below detection.
+    duplicates : 'mean' or 'first'
+        What is taken of several values at one place.
     medium : 'stream', 'soil' or 'rock', optional
         Of the samples. A stream sediment speaks for the ground upstream and not for the
-        place where it was taken, which the notes warn of.
+        place where it was taken.
+    elevation : path, optional
+        For stream sediments: their values are laid over catchments, traced on the cells
+        of ``grid``, and not gridded as points, which the notes would warn of.
+    lithology : path, optional
+        Classes, as a raster or polygons. Assays of soil and rock are also levelled by the
+        rock they lie on; those of streams by the rocks of their catchments.
+    attribute : str, optional
+        That names the rock, of polygons.
+    snap : float, metres, optional
+        How far a stream sample may lie from the drainage; two cells by default.
     progress : callable
 
     Returns
@@ -108,11 +159,63 @@ def grid_table(
     Raises
     ------
     LayerError
-        If a column is missing or holds no numbers.
+        If a column is missing or holds no numbers, or options contradict one another.
     """
     grid.require_metres()
     if medium is not None and medium not in MEDIA:
         raise LayerError(f"The medium is one of {', '.join(MEDIA)}, not '{medium}'.")
+    if duplicates not in DUPLICATES:
+        raise LayerError(f"duplicates is one of {', '.join(DUPLICATES)}, not '{duplicates}'.")
+    if elevation is not None and medium != "stream":
+        raise LayerError(
+            "Catchments are of stream sediments: say that the medium is stream, or leave the "
+            "elevation out."
+        )
+    if lithology is not None and medium is None:
+        raise LayerError(
+            "Assays are levelled by their own ground or by their catchment's: say whether the "
+            "medium is stream, soil or rock."
+        )
+    if lithology is not None and medium == "stream" and elevation is None:
+        raise LayerError(
+            "Stream sediments are levelled by the rocks of their catchments: give the elevation."
+        )
+    table, told = _points(path, crs, grid)
+    x, y = table.geometry.x.to_numpy(float), table.geometry.y.to_numpy(float)
+    rock = None if lithology is None else _rocks(lithology, attribute, grid)
+    drainage = None if elevation is None else _drainage(elevation, grid, told)
+    if medium == "stream" and drainage is None:
+        told.append(
+            "stream sediments were gridded as points, but each speaks for the ground upstream of "
+            "it: give the elevation, and they are laid over their catchments"
+        )
+    options: dict[str, Any] = {"method": method, "radius": radius}
+    found = []
+    for name in columns:
+        if name not in table.columns:
+            listed = ", ".join(str(name) for name in table.columns[:20])
+            raise LayerError(f"{path} has no column '{name}'; it has: {listed}.")
+        column = read_column(table[name], unit, not_found, imputation)
+        known = np.isfinite(column.value)
+        if not known.any():
+            raise LayerError(f"The column '{name}' of {path} holds no number.")
+        if not known.all():
+            column.notes.append(f"{int((~known).sum())} of {len(known)} points have no '{name}'")
+        column.notes[:0] = told
+        at = x[known], y[known], column.value[known]
+        if drainage is not None:
+            found.append(_over_catchments(column, at, drainage, rock, snap))
+            continue
+        at = one_a_place(column, at, duplicates)
+        found.append(_gridded(column, at, grid, options, progress))
+        if rock is not None and column.is_concentration:
+            column, at = level_by_rock(column, at, rock, grid)
+            found.append(_gridded(column, at, grid, options, progress))
+    return [replace(layer, medium=medium or "") for layer in found]
+
+
+def _points(path: Path | str, crs: str | None, grid: Grid) -> tuple[Any, list[str]]:
+    """The table's points in the grid's coordinate system, and what is to be said of them."""
     table = read_points(path, crs=crs)
     told = list(table.attrs.get("notes", ()))
     if not same_crs(CRS(table.crs), grid.crs):
@@ -121,42 +224,148 @@ def grid_table(
     if not placed.all():
         told.append(f"{int((~placed).sum())} of {len(table)} rows have no coordinates")
     table = to_crs(table[placed].reset_index(drop=True), grid.crs)
-    if medium == "stream":
-        told.append(
-            "stream sediments were gridded as points: each speaks for the ground upstream of it"
-        )
-    x, y = table.geometry.x.to_numpy(float), table.geometry.y.to_numpy(float)
-    found = []
-    for column in columns:
-        if column not in table.columns:
-            listed = ", ".join(str(name) for name in table.columns[:20])
-            raise LayerError(f"{path} has no column '{column}'; it has: {listed}.")
-        name, value, its_unit, notes = _values(table[column], unit, not_found, imputation)
-        known = np.isfinite(value)
-        if not known.any():
-            raise LayerError(f"The column '{column}' of {path} holds no number.")
-        if not known.all():
-            notes.append(f"{int((~known).sum())} of {len(value)} points have no value")
-        gamma = fit_variogram(x, y, value) if method == "kriging" else None
-        options: dict[str, Any] = {"method": method, "radius": radius, "variogram": gamma}
-        layers = grid_points(
-            x, y, value, grid, name=name, unit=its_unit, progress=progress, **options
-        )
-        checked = leave_one_out(x, y, value, sample=CHECKED, **options)
-        error = float(np.sqrt(np.mean((checked[:, 0] - checked[:, 1]) ** 2)))
-        found.append(
-            PointLayer(
-                name,
-                its_unit,
-                layers,
-                int(known.sum()),
-                error if checked.size else math.nan,
-                float(value[known].std()),
-                gamma,
-                (*told, *notes),
+    outside = int((~grid.index(table.geometry.x, table.geometry.y)[2]).sum())
+    if outside:
+        told.append(f"{outside} of {len(table)} points lie outside the grid")
+    return table, told
+
+
+def _gridded(
+    column: Column, at: Points, grid: Grid, options: dict[str, Any], progress: Progress
+) -> PointLayer:
+    """A column interpolated between its points."""
+    gamma = fit_variogram(*at) if options["method"] == "kriging" else None
+    options = {**options, "variogram": gamma}
+    layers = grid_points(
+        *at, grid, name=column.name, unit=column.unit, progress=progress, **options
+    )
+    layers[column.name].attrs["role"] = column.role
+    if gamma is not None:
+        layers[f"{column.name}_variance"].attrs["role"] = f"variance.{column.name}"
+    checked = leave_one_out(*at, sample=CHECKED, **options)
+    error = (
+        float(np.sqrt(np.mean((checked[:, 0] - checked[:, 1]) ** 2)))
+        if checked.size
+        else (math.nan)
+    )
+    return PointLayer(
+        column.name,
+        column.unit,
+        layers,
+        at[2].size,
+        error,
+        float(at[2].std()),
+        gamma,
+        tuple(column.notes),
+    )
+
+
+def _over_catchments(
+    column: Column,
+    at: Points,
+    drainage: Drainage,
+    rock: Rocks | None,
+    snap: float | None,
+) -> PointLayer:
+    """Values of stream sediments over the ground that each speaks for."""
+    found = drainage.catchments(at[0], at[1], snap=snap)
+    notes = [*column.notes, *_about(found, column.name)]
+    on = found.place >= 0
+    count = np.bincount(found.place[on], minlength=found.row.size)
+    value = np.bincount(found.place[on], at[2][on], minlength=count.size) / count
+    shared = int(on.sum()) - count.size
+    if shared:
+        notes.append(f"{shared} values of '{column.name}' share a cell with others: averaged")
+    planes = {column.name: (value, column.unit, column.role)}
+    if column.is_concentration:
+        expected = np.full(value.size, float(np.median(value)))
+        if rock is None:
+            notes.append(
+                f"the background of '{column.name}' is the median of all samples: give the "
+                "lithology for that of each catchment's rocks"
             )
+        else:
+            codes, shares = found.shares(rock[0])
+            expected = background(value, shares)
+            told = 1 - np.var(np.log(value / expected)) / np.var(np.log(value))
+            notes.append(
+                f"{len(codes)} rocks of the catchments explain {told:.0%} of the variance of "
+                f"log {column.name}"
+            )
+        planes[f"{column.name}_residual"] = (
+            np.log(value / expected), "", f"levelled.{column.element}",
+        )  # fmt: skip
+        planes[f"{column.name}_productivity"] = (
+            productivity(found, value, expected), "ppm km^2", f"productivity.{column.element}",
+        )  # fmt: skip
+    grid = drainage.grid
+    layers = xr.Dataset(
+        {
+            name: (("y", "x"), found.spread(values), _attrs(unit, role))
+            for name, (values, unit, role) in planes.items()
+        },
+        coords=grid.coordinates(),
+    )
+    return PointLayer(
+        column.name,
+        column.unit,
+        layers,
+        int(on.sum()),
+        math.nan,
+        float(at[2][on].std()),
+        None,
+        tuple(notes),
+    )
+
+
+def _attrs(unit: str, role: str) -> dict[str, str]:
+    return {"role": role} | ({"units": unit} if unit else {})
+
+
+def _about(found: Catchments, name: str) -> list[str]:
+    """What a person should know of traced catchments."""
+    km2 = found.area / 1e6
+    nested = int((found.below >= 0).sum())
+    notes = [
+        f"'{name}' has {km2.size} catchments of {km2.min():.2g} to {km2.max():.3g} km², half of "
+        f"them above {np.median(km2):.2g}; {nested} lie within another's"
+    ]
+    off = int((found.place < 0).sum())
+    if off:
+        notes.append(
+            f"{off} of {found.place.size} samples of '{name}' lie too far from the drainage and "
+            "are left out: give a longer --snap if their places are that uncertain"
         )
-    return found
+    cut = int(found.at_edge.sum())
+    if cut:
+        notes.append(
+            f"{cut} catchments reach the edge of the elevation or a gap in it, where they may be "
+            "cut off"
+        )
+    return notes
+
+
+def _rocks(path: Path | str, attribute: str | None, grid: Grid) -> Rocks:
+    """The class of every cell, -1 where unmapped, and names of classes where they have any."""
+    path = Path(path)
+    if path.suffix.lower() not in VECTOR_SUFFIXES:
+        return align(read_info(path), grid, categorical=True).read(grid.window), {}
+    if attribute is None:
+        raise LayerError(f"Say which attribute of {path} names the rock.")
+    classes = layer_classes(path, attribute)
+    layer = VectorLayer(path.absolute(), grid, attribute=attribute, classes=classes)
+    return layer.read(grid.window), classes
+
+
+def _drainage(path: Path | str, grid: Grid, told: list[str]) -> Drainage:
+    """The drainage of an elevation brought onto the grid."""
+    alignment = align(read_info(path), grid)
+    if alignment.method != "same":
+        told.append(
+            f"the drainage was traced on cells of {max(grid.cell):g} m, onto which the elevation "
+            f"was brought ({alignment.method}): a grid like the elevation's tells it best"
+        )
+    return Drainage.of(alignment.read(grid.window), grid)
 
 
 def write_layers(found: Sequence[PointLayer], grid: Grid, folder: Path | str) -> list[Path]:
@@ -186,6 +395,26 @@ def write_layers(found: Sequence[PointLayer], grid: Grid, folder: Path | str) ->
     return paths
 
 
+def layer_specs(found: Sequence[PointLayer], folder: Path | str) -> list[LayerSpec]:
+    """What a prospect.toml says of written layers; what has no row of its own gets sign 0."""
+    specs = []
+    for layer in found:
+        for name, plane in layer.layers.data_vars.items():
+            role = str(plane.attrs["role"])
+            kept = role.startswith(("geochemistry.", "variance."))
+            specs.append(
+                LayerSpec(
+                    str(name),
+                    Path(folder) / f"{name}.tif",
+                    role=role,
+                    unit=str(plane.attrs.get("units", "")),
+                    sign="" if kept else "0",
+                    medium=layer.medium,
+                )
+            )
+    return specs
+
+
 def grid_around(path: Path | str, cell: float, to: str, *, crs: str | None = None) -> Grid:
     """
     A grid of square cells around a table's points, its corner at whole cells.
@@ -204,24 +433,3 @@ def grid_around(path: Path | str, cell: float, to: str, *, crs: str | None = Non
     west, north = math.floor(west / cell) * cell, math.ceil(north / cell) * cell
     shape = (math.ceil((north - south) / cell) + 1, math.ceil((east - west) / cell) + 1)
     return Grid(system, Affine(cell, 0, west, 0, -cell, north), shape)
-
-
-def _values(
-    column: Any, unit: str | None, not_found: str, imputation: str
-) -> tuple[str, NDArray[np.float64], str, list[str]]:
-    """A column's layer name, values, unit, and what was decided about it."""
-    element = element_of(str(column.name))
-    if element is None:
-        return _plain_name(str(column.name)), numbers(column), unit or "", []
-    if not element.unit and unit is None:
-        raise LayerError(
-            f"The column '{column.name}' does not say its unit: give it, for example ppm or г/т."
-        )
-    assays = read_assays(
-        column.astype(str), unit=element.unit or unit or "ppm", not_found=not_found
-    )
-    return element.element, impute(assays, imputation), "ppm", list(assays.notes)
-
-
-def _plain_name(name: str) -> str:
-    return "_".join("".join(c if c.isalnum() else " " for c in name).split()) or "value"

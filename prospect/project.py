@@ -16,7 +16,9 @@ from prospect.raster import atomic_path
 FORMAT = 1
 FILE_NAME = "prospect.toml"
 KINDS = ("continuous", "categorical")
+MEDIA = ("stream", "soil", "rock")
 
+_UNSAID = {"sign": "", "vintage": "", "medium": ""}
 _PARTS = ("grid", "layers", "vectors", "occurrences")
 _WANTED = {
     "str": "a text in quotes",
@@ -63,6 +65,8 @@ class LayerSpec:
         Denominator of the map it was drawn from.
     vintage : str
         Year of the survey.
+    medium : 'stream', 'soil', 'rock' or ''
+        What assays were taken of.
     """
 
     name: str
@@ -80,6 +84,7 @@ class LayerSpec:
     confidence: float | None = None
     source_scale: float | None = None
     vintage: str = ""
+    medium: str = ""
     doubts: tuple[str, ...] = ()
 
 
@@ -229,17 +234,16 @@ def write_project(project: Project, path: Path | str) -> None:
         "[grid]",
     ]
     lines += _entries(project.grid, {}, path.parent)
-    defaults: dict[str, Any] = {"sign": "", "vintage": ""}
     for layer in project.layers:
         lines += ["", f"[layers.{_key(layer.name)}]"]
         lines += [f"# doubtful: {' '.join(doubt.split())}" for doubt in layer.doubts]
-        lines += _entries(layer, defaults, path.parent, skip=("name", "doubts", "classes"))
+        lines += _entries(layer, _UNSAID, path.parent, skip=("name", "doubts", "classes"))
         if layer.classes:
             lines += [f"[layers.{_key(layer.name)}.classes]"]
             lines += [f"{code} = {_value(name)}" for code, name in layer.classes.items()]
     for vector in project.vectors:
         lines += ["", f"[vectors.{_key(vector.name)}]"]
-        lines += _entries(vector, defaults, path.parent, skip=("name",))
+        lines += _entries(vector, _UNSAID, path.parent, skip=("name",))
     if project.occurrences is not None:
         lines += ["", "[occurrences]", *_entries(project.occurrences, {}, path.parent)]
     with atomic_path(path) as temporary:
@@ -265,7 +269,7 @@ def add_layer(spec: LayerSpec | VectorSpec, path: Path | str) -> None:
     part = "vectors" if isinstance(spec, VectorSpec) else "layers"
     lines = [f"[{part}.{_key(spec.name)}]"]
     skip = ("name", "doubts", "classes")
-    lines += _entries(spec, {"sign": "", "vintage": ""}, file.parent, skip=skip)
+    lines += _entries(spec, _UNSAID, file.parent, skip=skip)
     text = file.read_text(encoding="utf-8-sig").rstrip() + "\n\n" + "\n".join(lines) + "\n"
     with atomic_path(file) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -282,6 +286,8 @@ def _layer(name: str, table: dict[str, Any], folder: Path, file: Path) -> LayerS
     spec: LayerSpec = _located(LayerSpec, table, folder, where, name=name)
     if spec.kind not in KINDS:
         raise ProjectError(f"{where}: kind is {' or '.join(KINDS)}, not '{spec.kind}'.")
+    if spec.medium not in ("", *MEDIA):
+        raise ProjectError(f"{where}: medium is {', '.join(MEDIA)}, not '{spec.medium}'.")
     return replace(spec, classes=classes)
 
 

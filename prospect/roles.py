@@ -126,6 +126,8 @@ def guess_role(path: Path | str) -> Guess:
     if "derivatives" in lower:
         what = "_".join(word for word in whole if word != "derivatives")
         return Guess(f"derivative.{what}", "", (_SECOND_HAND,))
+    if len(whole) > 1 and whole[-1] == "variance":
+        return Guess("variance." + stem[: -len("_variance")])
     element = _element(lower)
     for pattern, role in _PATTERNS:
         if element is None and all(_in(word, lower) for word in pattern):

@@ -326,6 +326,7 @@ def _own(spec: LayerSpec | VectorSpec) -> dict[str, Any]:
         "confidence": spec.confidence,
         "source_scale": spec.source_scale,
         "vintage": spec.vintage,
+        "medium": getattr(spec, "medium", ""),
     }
     return {name: value for name, value in said.items() if value not in ("", None)}
 

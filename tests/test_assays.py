@@ -73,13 +73,13 @@ def test_units_are_brought_to_ppm_and_it_is_said():
 def test_warnings_at_30_and_80_percent_below_detection():
     assert not read(*["1"] * 8, *["<1"] * 2).notes
     assert "its low values are imputed" in read(*["1"] * 6, *["<1"] * 4).notes[0]
-    assert "only as detected or not" in read(*["1"], *["<1"] * 9).notes[0]
+    assert "only detected or not can be told" in read(*["1"], *["<1"] * 9).notes[0]
 
 
 def test_steps_are_noticed():
     steps = read(*(["1", "2", "3", "5", "10"] * 10))
     assert steps.stepped
-    assert "use its ranks" in steps.notes[0]
+    assert "only ranks can be told" in steps.notes[0]
     assert not read(*[str(v) for v in range(50)]).stepped
 
 

@@ -22,7 +22,8 @@ LAYERS = (
     ("coordinates", "sheets"),
     ("raster",),
     ("tables",),
-    ("vector", "project", "roles", "gridding"),
+    ("vector", "project", "roles", "gridding", "catchments", "backgrounds"),
+    ("point_columns",),
     ("point_layers",),
     ("lines",),
     ("stack", "synthetic"),
@@ -51,6 +52,7 @@ ONLY = {
     "llvmlite": ("prospect._kernels",),
     "click": ("prospect.cli",),
     "skops": ("prospect.model_file",),
+    "pyflwdir": ("prospect.catchments",),
 }
 NEVER = ("pickle", "osgeo", "fiona", "rioxarray", "dask")
 

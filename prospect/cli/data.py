@@ -143,7 +143,37 @@ def inspect(sources: tuple[Path, ...], drivers: tuple[str, ...], quiet: bool) ->
     show_default=True,
     help="What stands for values below detection.",
 )
+@click.option(
+    "--duplicates",
+    type=click.Choice(["mean", "first"]),
+    default="mean",
+    show_default=True,
+    help="What is taken of several values at one place.",
+)
 @click.option("--medium", type=click.Choice(["stream", "soil", "rock"]), help="What was sampled.")
+@click.option(
+    "--elevation",
+    type=click.Path(path_type=Path),
+    help="GeoTIFF; stream sediments are laid over their catchments, traced on it.",
+)
+@click.option(
+    "--snap",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="METRES",
+    help="How far a stream sample may lie from the drainage; two cells by default.",
+)
+@click.option(
+    "--lithology",
+    type=click.Path(path_type=Path),
+    help="Raster or polygons of rocks, to level assays by.",
+)
+@click.option("--attribute", help="That names the rock, of polygons.")
+@click.option(
+    "--add",
+    "project",
+    type=click.Path(path_type=Path),
+    help="Project whose prospect.toml the layers are added to.",
+)
 @click.option(
     "-o",
     "--output",
@@ -164,12 +194,19 @@ def grid_command(
     unit: str | None,
     not_found: str,
     imputation: str,
+    duplicates: str,
     medium: str | None,
+    elevation: Path | None,
+    snap: float | None,
+    lithology: Path | None,
+    attribute: str | None,
+    project: Path | None,
     output: Path,
     quiet: bool,
 ) -> None:
     """Grid columns of a table of points: assays, thicknesses, elevations."""
-    from prospect.point_layers import grid_around, grid_table, write_layers
+    from prospect.point_layers import grid_around, grid_table, layer_specs, write_layers
+    from prospect.project import add_layer
     from prospect.raster import read_info
 
     if (like is None) == (cell is None or to is None):
@@ -189,24 +226,25 @@ def grid_command(
         unit=unit,
         not_found=not_found,
         imputation=imputation,
+        duplicates=duplicates,
         medium=medium,
+        elevation=elevation,
+        lithology=lithology,
+        attribute=attribute,
+        snap=snap,
         progress=progress_of(quiet),
     )
     paths = write_layers(found, grid, output)
     click.echo(f"Grid: {grid.describe()}")
     for layer in found:
-        unit_text = f" {layer.unit}" if layer.unit else ""
-        click.echo(
-            f"{layer.name}: {layer.points} points; told from the others to "
-            f"{layer.error:.3g}{unit_text}, standard deviation {layer.spread:.3g}{unit_text}"
-        )
-        if layer.variogram is not None:
-            v = layer.variogram
-            click.echo(
-                f"  variogram: nugget {v.nugget:.3g}, sill {v.sill:.3g}, range {v.range:.0f} m"
-            )
+        for line in layer.describe():
+            click.echo(line)
     tell_list("Look at:", list(dict.fromkeys(note for layer in found for note in layer.notes)))
-    click.echo(f"\n{len(paths)} layers are in {output}.")
+    if project is not None:
+        for spec in layer_specs(found, output):
+            add_layer(spec, project)
+    where = f"{output} and in {project}" if project is not None else str(output)
+    click.echo(f"\n{counted(len(paths), 'layer')} {be(len(paths))} in {where}.")
 
 
 @click.command(

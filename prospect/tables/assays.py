@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import norm, rankdata
 
 from prospect.errors import LayerError
 from prospect.tables.columns import UNITS
@@ -186,6 +186,27 @@ def impute(assays: Assays, method: str = "ros") -> NDArray[np.float64]:
     return result
 
 
+def ranks(assays: Assays) -> NDArray[np.float64]:
+    """
+    Share of values below each one, ties halved: what steps can tell.
+
+    Returns
+    -------
+    array of shape (n,), from 0 to 1
+        Values below detection share the lowest rank; gaps stay NaN.
+    """
+    low = np.where(assays.censored < 0, -np.inf, assays.value)
+    known = np.isfinite(assays.value)
+    result = np.full(low.size, np.nan)
+    result[known] = (rankdata(low[known]) - 0.5) / known.sum()
+    return result
+
+
+def detected(assays: Assays) -> NDArray[np.float64]:
+    """1 where a value was measured, 0 where it is below detection, NaN for gaps."""
+    return np.where(np.isfinite(assays.value), assays.censored >= 0, np.nan)
+
+
 def _read(text: str, not_found: str) -> tuple[str, float, int]:
     """How a value is written, its number, and on which side of it the truth lies."""
     text = plain_minus(text.strip().translate(_SUPERSCRIPTS))
@@ -226,11 +247,13 @@ def _notes(assays: Assays, name: str, unit: str) -> tuple[str, ...]:
         notes.append(f"'{name}' was brought from {unit} to ppm (× {UNITS[unit]:g})")
     share = assays.share_censored
     if share > MAX_CENSORED:
-        notes.append(f"{share:.0%} of '{name}' is below detection: use it only as detected or not")
+        notes.append(
+            f"{share:.0%} of '{name}' is below detection: only detected or not can be told"
+        )
     elif share > WARN_CENSORED:
         notes.append(f"{share:.0%} of '{name}' is below detection: its low values are imputed")
     if assays.stepped:
-        notes.append(f"'{name}' comes in steps, as spectral analyses do: use its ranks")
+        notes.append(f"'{name}' comes in steps, as spectral analyses do: only ranks can be told")
     count = assays.counts.get("н/о as gaps", 0)
     if count:
         notes.append(
