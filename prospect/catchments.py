@@ -24,6 +24,9 @@ FEWEST_CELLS = 10
 MAX_CELLS = 100_000_000
 """A larger grid is refused: the drainage is traced over all of it at once."""
 
+LEAST_OWN = 0.1
+"""Of all ground upstream; below it a sample is told apart from those above it by its error."""
+
 _NO_GROUND = -9999.0
 
 Values = NDArray[np.float64]
@@ -266,14 +269,16 @@ def productivity(found: Catchments, concentration: Values, expected: Values) -> 
     Returns
     -------
     array of shape (m,), ppm·km²
-        NaN where a place, or one next upstream of it, has no value.
+        NaN where a place, or one next upstream of it, has no value, and where less than a
+        tenth of all ground upstream is the place's own.
 
     References
     ----------
     .. [1] Hawkes (1976). The downstream dilution of stream sediment anomalies. Journal of
        Geochemical Exploration 6.
     """
-    return found.added((concentration - expected) * found.area / 1e6)
+    own = found.added((concentration - expected) * found.area / 1e6)
+    return np.where(found.own >= LEAST_OWN * found.area, own, np.nan)
 
 
 def _rim(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -75,7 +75,7 @@ def one_a_place(column: Column, at: Points, duplicates: str) -> Points:
     if not more:
         return at
     took = "averaged" if duplicates == "mean" else "left out, the first was taken"
-    column.notes.append(f"{more} values of '{column.name}' share a place with others: {took}")
+    column.notes.append(f"'{column.name}' was sampled again {_times(more)} at one place: {took}")
     if duplicates == "mean":
         which = which.ravel()
         return places[:, 0], places[:, 1], np.bincount(which, value) / np.bincount(which)
@@ -95,8 +95,8 @@ def level_by_rock(column: Column, at: Points, rock: Rocks, grid: Grid) -> tuple[
         raise LayerError("No sample lies on mapped ground: look at the extent of the lithology.")
     if not known.all():
         notes.append(
-            f"{int((~known).sum())} values of '{column.name}' lie on unmapped ground: they are "
-            "gaps where it is levelled"
+            f"'{column.name}' is not levelled on unmapped ground, where it was sampled "
+            f"{_times((~known).sum())}"
         )
     if rare:
         listed = ", ".join(names.get(code, str(code)) for code in rare[:5])
@@ -106,6 +106,10 @@ def level_by_rock(column: Column, at: Points, rock: Rocks, grid: Grid) -> tuple[
         )
     above = Column(f"{column.name}_levelled", f"levelled.{column.element}", z, "", notes)
     return above, (at[0][known], at[1][known], z[known])
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _plain_name(name: str) -> str:

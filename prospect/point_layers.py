@@ -14,7 +14,7 @@ from affine import Affine
 from pyproj import CRS
 
 from prospect.backgrounds import background
-from prospect.catchments import Catchments, Drainage, productivity
+from prospect.catchments import LEAST_OWN, Catchments, Drainage, productivity
 from prospect.coordinates import operation_between
 from prospect.errors import LayerError
 from prospect.grid import Grid, parse_crs, same_crs
@@ -248,6 +248,11 @@ def _gridded(
         if checked.size
         else (math.nan)
     )
+    if error >= at[2].std():
+        column.notes.append(
+            f"'{column.name}' is told from the points around no better than by its mean: between "
+            "points the layer shows noise"
+        )
     return PointLayer(
         column.name,
         column.unit,
@@ -269,13 +274,13 @@ def _over_catchments(
 ) -> PointLayer:
     """Values of stream sediments over the ground that each speaks for."""
     found = drainage.catchments(at[0], at[1], snap=snap)
-    notes = [*column.notes, *_about(found, column.name)]
+    notes = [*column.notes, *_about(found)]
     on = found.place >= 0
     count = np.bincount(found.place[on], minlength=found.row.size)
     value = np.bincount(found.place[on], at[2][on], minlength=count.size) / count
     shared = int(on.sum()) - count.size
     if shared:
-        notes.append(f"{shared} values of '{column.name}' share a cell with others: averaged")
+        notes.append(f"{shared} samples share a cell of the drainage with others: averaged")
     planes = {column.name: (value, column.unit, column.role)}
     if column.is_concentration:
         expected = np.full(value.size, float(np.median(value)))
@@ -295,9 +300,16 @@ def _over_catchments(
         planes[f"{column.name}_residual"] = (
             np.log(value / expected), "", f"levelled.{column.element}",
         )  # fmt: skip
+        gain = productivity(found, value, expected)
         planes[f"{column.name}_productivity"] = (
-            productivity(found, value, expected), "ppm km^2", f"productivity.{column.element}",
+            gain, "ppm km^2", f"productivity.{column.element}",
         )  # fmt: skip
+        vain = int(np.isnan(gain).sum())
+        if vain:
+            notes.append(
+                f"{vain} places have less than {LEAST_OWN:.0%} of the ground above them for their "
+                "own: what it adds cannot be told there"
+            )
     grid = drainage.grid
     layers = xr.Dataset(
         {
@@ -322,18 +334,19 @@ def _attrs(unit: str, role: str) -> dict[str, str]:
     return {"role": role} | ({"units": unit} if unit else {})
 
 
-def _about(found: Catchments, name: str) -> list[str]:
+def _about(found: Catchments) -> list[str]:
     """What a person should know of traced catchments."""
     km2 = found.area / 1e6
     nested = int((found.below >= 0).sum())
     notes = [
-        f"'{name}' has {km2.size} catchments of {km2.min():.2g} to {km2.max():.3g} km², half of "
-        f"them above {np.median(km2):.2g}; {nested} lie within another's"
+        f"the samples have {km2.size} catchments of {_short(km2.min())} to "
+        f"{_short(km2.max())} km², half of them above {_short(np.median(km2))}; {nested} lie "
+        "within another's"
     ]
     off = int((found.place < 0).sum())
     if off:
         notes.append(
-            f"{off} of {found.place.size} samples of '{name}' lie too far from the drainage and "
+            f"{off} of {found.place.size} samples lie too far from the drainage and "
             "are left out: give a longer --snap if their places are that uncertain"
         )
     cut = int(found.at_edge.sum())
@@ -343,6 +356,11 @@ def _about(found: Catchments, name: str) -> list[str]:
             "cut off"
         )
     return notes
+
+
+def _short(number: float) -> str:
+    """Two digits, without powers of ten."""
+    return np.format_float_positional(number, precision=2, fractional=False, trim="-")
 
 
 def _rocks(path: Path | str, attribute: str | None, grid: Grid) -> Rocks:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from prospect.errors import LayerError
-from prospect.tables.assays import impute, read_assays
+from prospect.tables.assays import detected, impute, ranks, read_assays
 
 
 @pytest.fixture
@@ -31,6 +31,8 @@ def read(*values, **options):
         ("5·10⁻³", 5e-3, 0),
         ("3,2*10-2", 3.2e-2, 0),
         ("n·10⁻³ %", 10**-2.5, 0),
+        ("<1·10⁻³", 1e-3, -1),
+        (">2*10^4", 2e4, 1),
         ("н/о", np.nan, 0),
         ("н.о.", np.nan, 0),
         ("", np.nan, 0),
@@ -58,7 +60,7 @@ def test_not_found_is_a_gap_and_said_unless_one_knows():
     below = read("н/о", "1", "2", not_found="below")
     assert below.value[0] == 1
     assert below.censored.tolist() == [-1, 0, 0]
-    assert not below.notes[1:]
+    assert "taken to be below detection, in 1 row" in below.notes[-1]
 
 
 def test_units_are_brought_to_ppm_and_it_is_said():
@@ -133,3 +135,24 @@ def test_other_ways_to_fill_and_what_is_too_little():
         impute(assays)
     with pytest.raises(LayerError, match="one of ros, half, none"):
         impute(assays, "zero")
+
+
+def test_what_is_no_plain_number_is_said_with_what_was_made_of_it():
+    said = {
+        "сл.": "written as traces, and taken to be below the least limit or value",
+        "-2": "negative, and taken to be below the number's size",
+        "-9999": "a code for no value, and a gap",
+        ">100": "above what could be measured, and taken at that limit",
+        "n·10⁻³": "written as an order of magnitude (n·10), and taken in its middle",
+    }
+    for text, words in said.items():
+        (note,) = read(text, *"123456").notes
+        assert words in note
+        assert note.endswith("in 1 row")
+    assert read(*"123456").notes == ()
+
+
+def test_steps_become_ranks_with_what_is_below_them_all_at_the_bottom():
+    assays = read("<5", "1", "3", "3", "", ">3")
+    np.testing.assert_allclose(ranks(assays), [0.1, 0.3, 0.7, 0.7, np.nan, 0.7])
+    np.testing.assert_array_equal(detected(assays), [0, 1, 1, 1, np.nan, 1])

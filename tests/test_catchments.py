@@ -182,6 +182,14 @@ def test_dilution_is_undone_exactly(network):
     assert (got > 1e-9).sum() < (raised > 1e-9).sum()
 
 
+def test_little_ground_under_a_large_river_tells_nothing(drainage):
+    found = drainage.catchments(*at([20, 36, 37], [15, 15, 15]))
+    assert found.own[2] < 0.1 * found.area[2] < found.own[1]
+    got = productivity(found, np.array([2.0, 2.0, 2.0]), np.ones(3))
+    np.testing.assert_allclose(got[:2], found.own[:2] / 1e6)
+    assert np.isnan(got[2])
+
+
 def test_what_catchments_refuse(network):
     _, found, rock = network
     shares = found.shares(rock)[1]

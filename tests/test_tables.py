@@ -146,3 +146,14 @@ def test_what_is_no_table(tmp_path):
         read_table(path)
     with pytest.raises(LayerError, match="There is no file"):
         read_table(tmp_path / "missing.csv")
+
+
+def test_single_letters_do_not_decide_the_encoding():
+    # Sample numbers and units: few words, and capitals whose bytes are small letters in KOI8.
+    rows = ["№ пробы;X;Y;Sb, г/т;W, %"]
+    rows += [f"П-{i};650000;4400000;н/о;<1·10-3" for i in range(200)]
+    text = "\n".join(rows)
+    for name in ("cp1251", "koi8-r"):
+        assert guess_encoding(text.replace("·", "*").replace("№", "N").encode(name)) == name
+    assert guess_encoding(text.encode("cp1251")) == "cp1251"
+    assert guess_encoding("ПРОБА;СУРЬМА\n1;2".encode("cp866")) == "cp866"

@@ -28,7 +28,9 @@ METHODS = ("ros", "half", "none")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _PLAIN = re.compile(rf"(?P<sign>[<>≤≥-]?)(?P<number>{_NUMBER})%?", re.IGNORECASE)
-_POWER = re.compile(r"(?P<factor>n|\d+(?:\.\d+)?)[·*×xх•]10\^?(?P<power>-?\d+)%?", re.IGNORECASE)
+_POWER = re.compile(
+    r"(?P<sign>[<>≤≥]?)(?P<factor>n|\d+(?:\.\d+)?)[·*×xх•]10\^?(?P<power>-?\d+)%?", re.IGNORECASE
+)
 _TRACES = re.compile(r"сл\.?|следы|tr\.?|traces?", re.IGNORECASE)
 _NOT = re.compile(
     r"н\.?/?\s?о\.?|не\s?обн\.?|не\s?опр\.?|n\.?/?d\.?|nd|n/a|na|null|nan|-|–|—", re.IGNORECASE
@@ -225,20 +227,38 @@ def _read(text: str, not_found: str) -> tuple[str, float, int]:
         if sign == "-":
             if -number in _CODES:
                 return "codes for nothing", np.nan, 0
-            return "below detection", number, -1
-        if sign in ("<", "≤"):
-            return "below detection", number, -1
-        if sign in (">", "≥"):
-            return "above the range", number, 1
-        return "measured", number, 0
+            return "negative", number, -1
+        return _limited(number, sign)
     match = _POWER.fullmatch(plain)
     if match is not None:
-        order = 10.0 ** int(match["power"])
+        order, sign = 10.0 ** int(match["power"]), match["sign"]
         if match["factor"] in ("n", "N"):
             # Some digit from 1 to 9: the middle of the order on a logarithmic scale.
             return "orders of magnitude", 10**0.5 * order, 0
-        return "measured", float(match["factor"]) * order, 0
+        return _limited(float(match["factor"]) * order, sign)
     return "not understood", np.nan, 0
+
+
+def _limited(number: float, sign: str) -> tuple[str, float, int]:
+    """A number with a sign that may make it a limit."""
+    if sign in ("<", "≤"):
+        return "below detection", number, -1
+    if sign in (">", "≥"):
+        return "above the range", number, 1
+    return "measured", number, 0
+
+
+_TAKEN = {
+    "н/о as gaps": "written as not found or not determined (н/о), and a gap unless you say that "
+    "it is below detection,",
+    "н/о": "written as not found or not determined (н/о), and taken to be below detection,",
+    "traces": "written as traces, and taken to be below the least limit or value written,",
+    "negative": "negative, and taken to be below the number's size,",
+    "codes for nothing": "a code for no value, and a gap,",
+    "above the range": "above what could be measured, and taken at that limit,",
+    "orders of magnitude": "written as an order of magnitude (n·10), and taken in its middle,",
+}
+"""What was made of values that are no plain numbers, in the words of a note."""
 
 
 def _notes(assays: Assays, name: str, unit: str) -> tuple[str, ...]:
@@ -254,12 +274,10 @@ def _notes(assays: Assays, name: str, unit: str) -> tuple[str, ...]:
         notes.append(f"{share:.0%} of '{name}' is below detection: its low values are imputed")
     if assays.stepped:
         notes.append(f"'{name}' comes in steps, as spectral analyses do: only ranks can be told")
-    count = assays.counts.get("н/о as gaps", 0)
-    if count:
-        notes.append(
-            f"{count} values of '{name}' are written as not found or not determined (н/о): they "
-            "are gaps, unless you say that they are below detection"
-        )
+    for kind, meaning in _TAKEN.items():
+        count = assays.counts.get(kind, 0)
+        if count:
+            notes.append(f"'{name}' is {meaning} in {count} row{'s' if count > 1 else ''}")
     return tuple(notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -25,9 +26,11 @@ _TITLES = 20
 """Rows of a sheet among which its header is looked for, below titles and remarks."""
 
 _DELIMITERS = ";\t|,"
-_LOWER = frozenset("абвгдежзийклмнопрстуфхцчшщъыьэюяё")
-_UPPER = frozenset("АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЁ")
-_MARKS = frozenset("№«»–—…°§ \u2212")
+_WORD = re.compile("[а-яёА-ЯЁ]+")
+_ASCII = re.compile(r"[\x00-\x7f]+")
+_KNOWN = frozenset(
+    "абвгдежзийклмнопрстуфхцчшщъыьэюяёАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЁ№«»–—…°§·±×\u2212\xa0"
+)
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe", "utf-16"),
@@ -121,21 +124,19 @@ def guess_encoding(data: bytes) -> str:
     except UnicodeDecodeError as error:
         if len(sample) < len(data) and error.start > len(sample) - 8:
             return "utf-8"
-    foreign = bytes(byte for byte in sample if byte >= 0x80)
-    return max(CYRILLIC, key=lambda name: _likeness(foreign, name))
+    return max(CYRILLIC, key=lambda name: _likeness(sample, name))
 
 
-def _likeness(foreign: bytes, encoding: str) -> float:
-    """How much some bytes beyond ASCII look like Russian words."""
-    score = 0.0
-    for letter in foreign.decode(encoding, errors="replace"):
-        if letter in _LOWER:
-            score += 1
-        elif letter in _UPPER:
-            score += 0.5
-        elif letter not in _MARKS:
-            score -= 2
-    return score
+def _likeness(sample: bytes, encoding: str) -> float:
+    """How much the bytes beyond ASCII of a text look like Russian words."""
+    text = _ASCII.sub(" ", sample.decode(encoding, errors="replace"))
+    strange = sum(not letter.isspace() and letter not in _KNOWN for letter in text)
+    # One letter alone tells nothing: its other case is as good a letter elsewhere.
+    words = [word for word in _WORD.findall(text) if len(word) > 1]
+    usual = sum(len(word) for word in words if word[1:].islower())
+    capitals = sum(len(word) for word in words if word.isupper())
+    mixed = sum(len(word) for word in words) - usual - capitals
+    return usual + 0.5 * capitals - mixed - 2.0 * strange
 
 
 def _read_text(path: Path, encoding: str | None) -> pd.DataFrame:
