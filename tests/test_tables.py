@@ -157,3 +157,15 @@ def test_single_letters_do_not_decide_the_encoding():
         assert guess_encoding(text.replace("·", "*").replace("№", "N").encode(name)) == name
     assert guess_encoding(text.encode("cp1251")) == "cp1251"
     assert guess_encoding("ПРОБА;СУРЬМА\n1;2".encode("cp866")) == "cp866"
+
+
+def test_a_damaged_spreadsheet_is_refused_in_words(tmp_path):
+    good, bad = tmp_path / "good.xlsx", tmp_path / "bad.xlsx"
+    pd.DataFrame({"x": [1], "y": [2]}).to_excel(good, index=False)
+    for part in ("sheet1.xml", "workbook.xml"):
+        with zipfile.ZipFile(good) as whole, zipfile.ZipFile(bad, "w") as cut:
+            for item in whole.infolist():
+                data = whole.read(item)
+                cut.writestr(item.filename, data[:60] if item.filename.endswith(part) else data)
+        with pytest.raises(LayerError, match=r"bad.xlsx is not a spreadsheet \("):
+            read_table(bad)

@@ -271,7 +271,10 @@ def _notes(assays: Assays, name: str, unit: str) -> tuple[str, ...]:
             f"{share:.0%} of '{name}' is below detection: only detected or not can be told"
         )
     elif share > WARN_CENSORED:
-        notes.append(f"{share:.0%} of '{name}' is below detection: its low values are imputed")
+        made = (
+            "all of it shares the lowest rank" if assays.stepped else "its low values are imputed"
+        )
+        notes.append(f"{share:.0%} of '{name}' is below detection: {made}")
     if assays.stepped:
         notes.append(f"'{name}' comes in steps, as spectral analyses do: only ranks can be told")
     for kind, meaning in _TAKEN.items():

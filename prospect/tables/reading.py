@@ -169,9 +169,11 @@ def _read_text(path: Path, encoding: str | None) -> pd.DataFrame:
 
 
 def _read_sheet(path: Path, sheet: str | None) -> pd.DataFrame:
+    from python_calamine import CalamineError
+
     _require_sheet(path)
     try:
-        with pd.ExcelFile(path, engine="openpyxl") as book:
+        with pd.ExcelFile(path, engine="calamine") as book:
             names = [str(name) for name in book.sheet_names]
             if sheet is not None and sheet not in names:
                 raise LayerError(f"{path} has no sheet '{sheet}'; it has: {', '.join(names)}.")
@@ -179,7 +181,7 @@ def _read_sheet(path: Path, sheet: str | None) -> pd.DataFrame:
                 name: pd.read_excel(book, name, dtype=object, header=None, keep_default_na=False)
                 for name in ([sheet] if sheet is not None else names)
             }
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (CalamineError, ValueError, KeyError, OSError) as error:
         if isinstance(error, LayerError):
             raise
         raise LayerError(
