@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -51,6 +51,10 @@ class Variogram:
         shape = _SHAPES[self.model](distance / self.range)
         gamma = self.nugget + (self.sill - self.nugget) * shape
         return np.where(distance > 0, gamma, 0.0)
+
+    def scaled(self, factor: float) -> Variogram:
+        """The same shape, with other variances: estimates stay, their variance is scaled."""
+        return replace(self, nugget=factor * self.nugget, sill=factor * self.sill)
 
 
 def fit_variogram(
@@ -232,17 +236,17 @@ def leave_one_out(
 
     Returns
     -------
-    array of shape (m, 2)
-        Value and estimate of every point that could be estimated. Points at one place
-        are one; the variogram is not fitted again.
+    array of shape (m, 2), or (m, 3) with kriging
+        Value and estimate of every point that could be estimated, and the variance of the
+        estimate. Points at one place are one; the variogram is not fitted again.
     """
     estimator = _Estimator.of(x, y, value, method, radius, neighbours, power, variogram)
     asked = np.arange(estimator.x.size)
     if sample is not None and sample < asked.size:
         asked = np.random.default_rng(random_state).choice(asked, sample, replace=False)
-    estimate = estimator.at(estimator.x[asked], estimator.y[asked], skip_self=True)[0]
-    table = np.column_stack([estimator.value[asked], estimate])
-    return table[np.isfinite(estimate)]
+    told = estimator.at(estimator.x[asked], estimator.y[asked], skip_self=True)
+    table = np.column_stack([estimator.value[asked], *told])
+    return table[np.isfinite(told[0])]
 
 
 @dataclass(frozen=True)

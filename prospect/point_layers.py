@@ -233,21 +233,31 @@ def _points(path: Path | str, crs: str | None, grid: Grid) -> tuple[Any, list[st
 def _gridded(
     column: Column, at: Points, grid: Grid, options: dict[str, Any], progress: Progress
 ) -> PointLayer:
-    """A column interpolated between its points."""
+    """
+    A column interpolated between its points.
+
+    A variogram's shape is fitted to its classes, which a trend across the map swells; its
+    size is what makes the variance of points told from the others, on average, the square of
+    their error. (Kitanidis 1991 scales alike.)
+    """
     gamma = fit_variogram(*at) if options["method"] == "kriging" else None
-    options = {**options, "variogram": gamma}
+    checked = leave_one_out(*at, sample=CHECKED, variogram=gamma, **options)
+    square = (checked[:, 0] - checked[:, 1]) ** 2
+    error = float(np.sqrt(square.mean())) if checked.size else math.nan
+    if gamma is not None and checked.size and checked[:, 2].sum() > 0:
+        gamma = gamma.scaled(float(square.sum() / checked[:, 2].sum()))
     layers = grid_points(
-        *at, grid, name=column.name, unit=column.unit, progress=progress, **options
+        *at,
+        grid,
+        name=column.name,
+        unit=column.unit,
+        progress=progress,
+        variogram=gamma,
+        **options,
     )
     layers[column.name].attrs["role"] = column.role
     if gamma is not None:
         layers[f"{column.name}_variance"].attrs["role"] = f"variance.{column.name}"
-    checked = leave_one_out(*at, sample=CHECKED, **options)
-    error = (
-        float(np.sqrt(np.mean((checked[:, 0] - checked[:, 1]) ** 2)))
-        if checked.size
-        else (math.nan)
-    )
     if error >= at[2].std():
         column.notes.append(
             f"'{column.name}' is told from the points around no better than by its mean: between "

@@ -117,7 +117,7 @@ def test_the_variogram_of_a_known_field(rng):
 
 def test_what_others_say_of_each_point(points):
     table = leave_one_out(*points, method="kriging", radius=1e5)
-    assert table.shape == (120, 2)
+    assert table.shape == (120, 3)
     error = np.sqrt(np.mean((table[:, 0] - table[:, 1]) ** 2))
     assert error < 0.6 * points[2].std()
     # No point speaks for itself.
@@ -145,3 +145,23 @@ def test_clusters_do_not_make_the_ground_between_them_a_gap(rng):
     x, y = np.append(x, lone[0]), np.append(y, lone[1])
     found = grid_points(x, y, x - 600_000, GRID)["value"].values
     assert np.isfinite(found).all()
+
+
+def test_a_scaled_variogram_scales_the_variance_alone(points):
+    gamma = Variogram(0.1, 1.0, 3000)
+    one, two = (
+        grid_points(*points, GRID, method="kriging", variogram=g) for g in (gamma, gamma.scaled(9))
+    )
+    np.testing.assert_allclose(two["value"], one["value"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(two["value_variance"], 9 * one["value_variance"], rtol=1e-5)
+
+
+def test_the_variance_of_a_point_told_from_others_is_that_of_its_place(points):
+    x, y, value = points
+    gamma = Variogram(0.05, 1.2, 4000)
+    table = leave_one_out(*points, method="kriging", radius=1e5, neighbours=6, variogram=gamma)
+    order = np.lexsort((y, x))  # points come sorted by place
+    for row, i in enumerate(order[:5]):
+        others = np.arange(x.size) != i
+        want = kriging(x[others], y[others], value[others], x[i], y[i], 1e5, 6, gamma)
+        np.testing.assert_allclose(table[row], [value[i], *want], rtol=1e-9)

@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from click.testing import CliRunner
 
+from prospect.backgrounds import levelled
 from prospect.cli import main
 from prospect.errors import LayerError
+from prospect.grid import Grid
 from prospect.point_layers import grid_around, grid_table
+from prospect.project import GridSpec, LayerSpec, Project, load_project, write_project
+from prospect.raster import write_geotiff
+from prospect.roles import guess_role
+from prospect.stack import open_stack
 
 
 @pytest.fixture
@@ -68,3 +75,163 @@ def test_what_cannot_be_gridded(assays):
     result = CliRunner().invoke(main, ["grid", str(assays), "-v", "Sb", "-o", "x"])
     assert result.exit_code == 2
     assert "--like FILE, or --cell METRES and --to CRS" in result.output
+
+
+def test_variances_are_as_large_as_the_errors_they_speak_of(tmp_path):
+    # A steep trend: variograms of the whole map would promise far too much, or too little.
+    rng = np.random.default_rng(1)
+    x, y = 600_000 + 50_000 * rng.random(600), 4_300_000 + 40_000 * rng.random(600)
+    value = 0.05 * (x - 600_000) + rng.normal(0, 20, 600)
+    path = tmp_path / "tops.csv"
+    rows = [f"{a:.1f},{b:.1f},{c:.3f}" for a, b, c in zip(x, y, value, strict=True)]
+    path.write_text("\n".join(["X,Y,top", *rows]))
+    grid = grid_around(path, 2000, "EPSG:32642", crs="EPSG:32642")
+    (layer,) = grid_table(path, ["top"], grid, crs="EPSG:32642", method="kriging")
+    variance = layer.layers["top_variance"]
+    assert variance.attrs["role"] == "variance.top"
+    assert layer.error**2 == pytest.approx(float(variance.mean()), rel=0.3)
+    assert 20 < layer.error < 30
+
+
+@pytest.fixture
+def ground(tmp_path):
+    """A table of soils on two rocks, one of them ten times as rich; and the map of the rocks."""
+    rng = np.random.default_rng(0)
+    grid = Grid("EPSG:32642", Affine(250, 0, 600_000, 0, -250, 4_400_000), (40, 40))
+    rock = np.where(np.arange(40) < 20, 1, 2) * np.ones((40, 1), np.int32)
+    rock[:3] = 0
+    write_geotiff(tmp_path / "rock.tif", rock.astype(np.uint8), grid, nodata=0)
+    x, y = 600_000 + 10_000 * rng.random(200), 4_390_000 + 10_000 * rng.random(200)
+    arsenic = np.where(x < 605_000, 2.0, 20.0) * np.exp(rng.normal(0, 0.5, 200))
+    rows = [f"{a:.0f},{b:.0f},{c:.3f}" for a, b, c in zip(x, y, arsenic, strict=True)]
+    path = tmp_path / "soil.csv"
+    path.write_text("\n".join(["X,Y,As_ppm", *rows, rows[0], rows[1]]))
+    return path, grid, x, arsenic
+
+
+def test_soils_are_levelled_by_the_rock_they_lie_on(ground, tmp_path):
+    path, grid, _, _ = ground
+    write_geotiff(tmp_path / "dem.tif", np.ones(grid.shape, np.float32), grid, nodata=-1)
+    project = tmp_path / "project"
+    project.mkdir()
+    write_project(Project(project, GridSpec(like="dem"), (LayerSpec("dem", tmp_path / "dem.tif"),)),
+                  project / "prospect.toml")  # fmt: skip
+    result = CliRunner().invoke(
+        main,
+        [
+            *("grid", str(path), "-v", "As_ppm", "--crs", "EPSG:32642", "--method", "kriging"),
+            *("--like", str(tmp_path / "dem.tif"), "--medium", "soil", "-q"),
+            *("--lithology", str(tmp_path / "rock.tif"), "-o", str(tmp_path / "out")),
+            *("--add", str(project)),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    assert "'As' was sampled again 2 times at one place: averaged" in result.output
+    assert "not levelled on unmapped ground" in result.output
+    with rasterio.open(tmp_path / "out" / "As_levelled.tif") as layer:
+        z = layer.read(1)
+    with rasterio.open(tmp_path / "out" / "As.tif") as layer:
+        raw = layer.read(1)
+    assert np.nanmedian(raw[5:, 22:]) > 6 * np.nanmedian(raw[5:, :18])
+    assert abs(np.nanmedian(z[5:, 22:]) - np.nanmedian(z[5:, :18])) < 0.4
+    roles = {spec.name: (spec.role, spec.sign, spec.medium)
+             for spec in load_project(project).layers}  # fmt: skip
+    assert roles == {
+        "dem": ("", "", ""),
+        "As": ("geochemistry.As", "", "soil"),
+        "As_variance": ("variance.As", "", "soil"),
+        "As_levelled": ("levelled.As", "0", "soil"),
+        "As_levelled_variance": ("variance.As_levelled", "", "soil"),
+    }
+    assert open_stack(project)["As"].attrs["medium"] == "soil"
+    assert guess_role("out/As_levelled_variance.tif").role == "variance.As_levelled"
+
+
+def test_rare_rocks_are_levelled_with_all(ground):
+    _, _, x, arsenic = ground
+    z, rare = levelled(arsenic, np.where(x < 605_000, 1, 2))
+    assert rare == []
+    for half in (x < 605_000, x >= 605_000):
+        assert np.median(z[half]) == pytest.approx(0, abs=1e-12)
+        assert np.median(np.abs(z[half])) == pytest.approx(0.6745, abs=1e-3)
+    few = np.where(np.arange(200) < 5, 7, 1)
+    z, rare = levelled(arsenic, few)
+    assert rare == [7]
+    logs = np.log(arsenic)
+    centre = np.median(logs)
+    want = (logs - centre) / (np.median(np.abs(logs - centre)) / 0.674490)
+    np.testing.assert_allclose(z[:5], want[:5], rtol=1e-4)
+    with pytest.raises(LayerError, match="no spread to be levelled in"):
+        levelled(np.ones(20), np.ones(20, int))
+
+
+def test_the_first_of_duplicates(ground):
+    path, grid, _, _ = ground
+    text = path.read_text().splitlines()
+    path.write_text("\n".join([*text[:-2], text[1].rsplit(",", 1)[0] + ",9999"]))
+    options = {"crs": "EPSG:32642", "medium": "soil"}
+    first = grid_table(path, ["As_ppm"], grid, duplicates="first", **options)[0]
+    mean = grid_table(path, ["As_ppm"], grid, **options)[0]
+    assert float(first.layers["As"].max()) < 200 < float(mean.layers["As"].max())
+    assert any("once at one place: left out, the first was taken" in n for n in first.notes)
+
+
+def test_steps_and_what_is_mostly_undetected(tmp_path):
+    rng = np.random.default_rng(2)
+    rows = [
+        f"{600_000 + 9_000 * rng.random():.0f},{4_390_000 + 9_000 * rng.random():.0f},"
+        f"{rng.choice([1, 2, 3, 5])},{'<1' if i % 6 else i}"
+        for i in range(60)
+    ]
+    path = tmp_path / "spectral.csv"
+    path.write_text("\n".join(["X,Y,W_ppm,Hg_ppb", *rows]))
+    grid = grid_around(path, 500, "EPSG:32642", crs="EPSG:32642")
+    steps, seen = grid_table(path, ["W_ppm", "Hg_ppb"], grid, crs="EPSG:32642")
+    assert (steps.name, steps.unit) == ("W_rank", "")
+    assert 0 < float(steps.layers["W_rank"].min()) < float(steps.layers["W_rank"].max()) < 1
+    assert seen.name == "Hg_detected"
+    assert any("83% of 'Hg_ppb' is below detection: only detected" in n for n in seen.notes)
+
+
+def test_stream_sediments_lie_over_their_catchments(tmp_path):
+    pytest.importorskip("pyflwdir", reason="catchments need pyflwdir")
+    grid = Grid("EPSG:32642", Affine(100, 0, 600_000, 0, -100, 4_400_000), (60, 320))
+    rows, cols = np.indices(grid.shape)
+    dem = 1000.0 - rows + 20 * np.abs(cols % 8 - 4)
+    write_geotiff(tmp_path / "dem.tif", dem.astype(np.float32), grid, nodata=-1)
+    rock = 1 + (cols // 8) % 2
+    write_geotiff(tmp_path / "rock.tif", rock.astype(np.uint8), grid, nodata=0)
+    lines = ["X,Y,Sb_ppm"]
+    for valley in range(40):
+        for row in (20, 56):
+            sb = (1.0, 10.0)[valley % 2] * (50 if (valley, row) == (11, 20) else 1)
+            sb *= 1 + 0.0002 * valley  # not steps
+            lines.append(f"{grid.x[valley * 8 + 4] + 20},{grid.y[row]},{sb}")
+    lines.append(f"{grid.x[0]},{grid.y[30]},5")
+    path = tmp_path / "stream.csv"
+    path.write_text("\n".join(lines))
+    result = CliRunner().invoke(
+        main,
+        [
+            *("grid", str(path), "-v", "Sb_ppm", "--crs", "EPSG:32642", "--medium", "stream"),
+            *("--like", str(tmp_path / "dem.tif"), "--elevation", str(tmp_path / "dem.tif")),
+            *("--lithology", str(tmp_path / "rock.tif"), "-o", str(tmp_path / "out"), "-q"),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    assert "gridded as points" not in result.output
+    assert "the samples have 80 catchments" in result.output
+    assert "1 of 81 samples lie too far from the drainage" in result.output
+    with rasterio.open(tmp_path / "out" / "Sb_residual.tif") as layer:
+        residual = layer.read(1)
+    row, col = np.unravel_index(np.nanargmax(residual), residual.shape)
+    assert (col // 8, row <= 20) == (11, True)
+    assert residual[10, 11 * 8 + 4] == pytest.approx(np.log(50), abs=0.2)
+    assert abs(np.nanmedian(residual[:, ::16])) < 0.2
+    with rasterio.open(tmp_path / "out" / "Sb_productivity.tif") as layer:
+        assert layer.units == ("ppm km^2",)
+    with pytest.raises(LayerError, match="say that the medium is stream"):
+        grid_table(path, ["Sb_ppm"], grid, crs="EPSG:32642", elevation=tmp_path / "dem.tif")
+    with pytest.raises(LayerError, match="give the elevation"):
+        grid_table(path, ["Sb_ppm"], grid, crs="EPSG:32642", medium="stream",
+                   lithology=tmp_path / "rock.tif")  # fmt: skip
