@@ -9,8 +9,10 @@ from click.testing import CliRunner
 from prospect.backgrounds import levelled
 from prospect.cli import main
 from prospect.errors import LayerError
+from prospect.features import FeatureBuilder
+from prospect.features.recipe import Recipe
 from prospect.grid import Grid
-from prospect.point_layers import grid_around, grid_table
+from prospect.point_layers import grid_around, grid_table, layer_specs, write_layers
 from prospect.project import GridSpec, LayerSpec, Project, load_project, write_project
 from prospect.raster import write_geotiff
 from prospect.roles import guess_role
@@ -235,3 +237,52 @@ def test_stream_sediments_lie_over_their_catchments(tmp_path):
     with pytest.raises(LayerError, match="give the elevation"):
         grid_table(path, ["Sb_ppm"], grid, crs="EPSG:32642", medium="stream",
                    lithology=tmp_path / "rock.tif")  # fmt: skip
+
+
+def test_a_table_of_assays_becomes_ratios_indices_and_thresholds(region, tmp_path):
+    """From the samples of the synthetic region to the rows of a recipe."""
+    table = tmp_path / "assays.csv"
+    region.assays.to_csv(table, sep=";", index=False, encoding="cp1251")
+    elements = ["Sb", "As", "Hg", "Cu", "Pb", "Zn"]
+    found = grid_table(
+        table,
+        [f"{element}_ppm" for element in elements],
+        region.grid,
+        crs="EPSG:32642",
+        medium="soil",
+    )
+    write_layers(found, region.grid, tmp_path / "layers")
+    specs = layer_specs(found, tmp_path / "layers")
+    write_project(Project(tmp_path, GridSpec(like="Sb"), tuple(specs)), tmp_path / "prospect.toml")
+    rows = [
+        {"name": "clr", "operation": "log_ratio_clr", "of": "geochemistry.*"},
+        {"name": "alr", "operation": "log_ratio_alr", "of": "geochemistry.*"},
+        {
+            "name": "balance",
+            "operation": "ilr_balance",
+            "of": [f"geochemistry.{element}" for element in elements],
+            "numerator": 3,
+        },
+        {
+            "name": "index",
+            "operation": "pathfinder_sum",
+            "of": ["geochemistry.Sb", "geochemistry.Hg", "geochemistry.As"],
+            "weights": [1, 1, 0.5],
+        },
+        {"name": "area", "operation": "concentration_area_class", "of": "geochemistry.Sb"},
+    ]
+    stack = open_stack(tmp_path)
+    builder = FeatureBuilder(Recipe.from_tables(rows)).fit(stack)
+    made = builder.transform(stack)
+    logs = [np.log(stack[element].values.astype(float)) for element in elements]
+    mean = np.mean(logs, axis=0)
+    got = {str(name): made.sel(feature=name).values for name in made["feature"].values}
+    np.testing.assert_allclose(got["clr: Sb"], logs[0] - mean, atol=1e-4)
+    want = np.sqrt(1.5) * (np.mean(logs[:3], axis=0) - np.mean(logs[3:], axis=0))
+    np.testing.assert_allclose(got["balance"], want, atol=1e-4)
+    assert set(np.unique(got["area"][np.isfinite(got["area"])])) == {0, 1, 2}
+    z = []
+    for log in (logs[0], logs[2], logs[1]):
+        low, middle, high = np.nanquantile(log, [0.25, 0.5, 0.75])
+        z.append((log - middle) / ((high - low) / 1.349))
+    np.testing.assert_allclose(got["index"], (z[0] + z[1] + 0.5 * z[2]) / 2.5, atol=2e-3)
