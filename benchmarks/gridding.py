@@ -94,6 +94,7 @@ def _distinct(table: object, column: str) -> tuple[Points, Points]:
 def _ways(gamma: Variogram) -> dict[str, tuple[Way, int | None]]:
     return {
         "ours, kriging": (_ours("kriging", gamma), None),
+        "ours, kriging, of as few points": (_ours("kriging", gamma), PLAIN),
         "pykrige, `n_closest_points`": (_pykrige(gamma, NEIGHBOURS), PLAIN),
         "pykrige, plain": (_pykrige(gamma, None), PLAIN),
         "ours, inverse distances": (_ours("idw", None), None),
