@@ -13,7 +13,7 @@ SHARES = (0.50, 0.20, 0.10, 0.05, 0.02, 0.01)
 
 # Perceptually even and safe for colour-blind readers: steps of matplotlib's "inferno",
 # from dark, unlikely ground to bright, likely ground.
-_COLOURS = ("#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fcffa4")
+COLOURS = ("#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fcffa4")
 
 
 def thresholds(scores: NDArray[np.float32]) -> list[float]:
@@ -46,7 +46,7 @@ def qgis_style(limits: Sequence[float], title: str) -> str:
         f"top {100 * SHARES[-1]:g} %",
     ]
     items = []
-    for colour, limit, label in zip(_COLOURS, [*limits, float("inf")], labels, strict=True):
+    for colour, limit, label in zip(COLOURS, [*limits, float("inf")], labels, strict=True):
         value = "inf" if limit == float("inf") else repr(limit)
         items.append(
             f'<item color="{colour}" value="{value}" alpha="255" label={quoteattr(label)}/>'

@@ -36,7 +36,8 @@ LAYERS = (
     ("samples", "record", "bands"),
     ("training",),
     ("plots", "validation"),
-    ("scoring",),
+    ("scoring", "map_file"),
+    ("report",),
     ("demo", "diagnosis"),
     ("cli",),
 )
