@@ -37,7 +37,8 @@ LAYERS = (
     ("training",),
     ("plots", "validation"),
     ("scoring", "map_file"),
-    ("report",),
+    ("targets",),
+    ("comparison", "report"),
     ("demo", "diagnosis"),
     ("cli",),
 )

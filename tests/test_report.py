@@ -121,7 +121,7 @@ def test_targets_are_listed_inside_and_outside(gold_model, scored, tmp_path):
     )
     path = write_report(tmp_path / "b.html", scored, gold_model, targets=table)
     text = path.read_text(encoding="utf-8")
-    assert [t["outside"] for t in data_of(text)["targets"]] == [False, True]
+    assert [t["kind"] for t in data_of(text)["targets"]] == ["inside", "outside"]
     assert "faults &lt;b&gt;" in text
     assert "Outside experience: promising" in text
     assert len(data_of(text)["targets"][0]["polygons"][0][0]) == 5

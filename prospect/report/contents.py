@@ -23,6 +23,7 @@ from prospect.report.language import Language
 from prospect.report.overlays import kilometres, lines_of, rings_of
 from prospect.report.surfaces import Surface, by_class, by_ramp, by_share, shade
 from prospect.stack import read_block
+from prospect.targets.ranking import INSIDE, KNOWN, OUTSIDE
 from prospect.validation.verdict import verdict
 
 MOST_CELLS = 1_400
@@ -30,6 +31,7 @@ MOST_CELLS = 1_400
 
 RAMPS = {"spread": "cividis", "dissimilarity": "viridis"}
 APPLICABLE = "applicable"
+KINDS = {INSIDE: "inside", KNOWN: "known", OUTSIDE: "outside"}
 _TICKS = 17
 
 
@@ -302,7 +304,7 @@ def _record(sources: Sources, language: Language) -> dict[str, Any]:
 
 
 def _targets(table: Any, grid: Grid, language: Language) -> list[dict[str, Any]] | None:
-    """Lists of targets, inside experience and outside it."""
+    """Lists of targets: new ground, around known deposits, outside experience."""
     if table is None:
         return None
     lists = []
@@ -324,8 +326,7 @@ def _targets(table: Any, grid: Grid, language: Language) -> list[dict[str, Any]]
                     "expected": str(get("expected") or ""),
                 }
             )
-        outside = str(name) != "targets"
-        lists.append({"outside": outside, "rows": rows})
+        lists.append({"kind": KINDS[str(name)], "rows": rows})
     return lists
 
 
@@ -336,7 +337,7 @@ def _outlines(table: Any, grid: Grid) -> list[dict[str, Any]]:
         {
             "id": f"{row['list']}-{row['rank']}",
             "rank": int(row["rank"]),
-            "outside": str(row["list"]) != "targets",
+            "kind": KINDS[str(row["list"])],
             "polygons": rings_of(row.geometry, grid.transform.a / 4),
         }
         for _, row in table.iterrows()

@@ -150,10 +150,10 @@
       overlay(name, name, L.polyline(lines.map((line) => line.map(([x, y]) => [y, x])), { color: styles[k % 3], weight: 1.3, dashArray: k % 2 ? "5 4" : null, interactive: false }), false));
     const outlines = {};
     const shapes = data.targets.map((target) => {
-      const shape = L.polygon(target.polygons.map((rings) => rings.map((ring) => ring.map(([x, y]) => [y, x]))), { color: target.outside ? "#fff" : "#00e5ff", weight: 2, dashArray: target.outside ? "4 4" : null, fill: false });
+      const shape = L.polygon(target.polygons.map((rings) => rings.map((ring) => ring.map(([x, y]) => [y, x]))), { color: target.kind === "outside" ? "#fff" : "#00e5ff", weight: target.kind === "known" ? 1 : 2, dashArray: target.kind === "outside" ? "4 4" : null, fill: false });
       outlines[target.id] = shape;
       const label = L.marker(shape.getBounds().getCenter(), { icon: L.divIcon({ className: "target-label", html: String(target.rank), iconSize: [20, 20] }), keyboard: false, interactive: false });
-      return L.layerGroup(target.rank <= 20 && !target.outside ? [shape, label] : [shape]);
+      return L.layerGroup(target.rank <= 20 && target.kind === "inside" ? [shape, label] : [shape]);
     });
     if (shapes.length) overlay("targets", words.targets, L.layerGroup(shapes), true);
     const marks = data.deposits.map(([x, y]) => L.circleMarker([y, x], { radius: 4, color: "#000", weight: 1.2, fillColor: "#fff", fillOpacity: 1, interactive: false }));
