@@ -13,7 +13,7 @@ SHARES = (0.50, 0.20, 0.10, 0.05, 0.02, 0.01)
 
 # Perceptually even and safe for colour-blind readers: steps of matplotlib's "inferno",
 # from dark, unlikely ground to bright, likely ground.
-_COLOURS = ("#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fcffa4")
+COLOURS = ("#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fcffa4")
 
 
 def thresholds(scores: NDArray[np.float32]) -> list[float]:
@@ -46,7 +46,7 @@ def qgis_style(limits: Sequence[float], title: str) -> str:
         f"top {100 * SHARES[-1]:g} %",
     ]
     items = []
-    for colour, limit, label in zip(_COLOURS, [*limits, float("inf")], labels, strict=True):
+    for colour, limit, label in zip(COLOURS, [*limits, float("inf")], labels, strict=True):
         value = "inf" if limit == float("inf") else repr(limit)
         items.append(
             f'<item color="{colour}" value="{value}" alpha="255" label={quoteattr(label)}/>'
@@ -62,4 +62,50 @@ def qgis_style(limits: Sequence[float], title: str) -> str:
         '<colorrampshader colorRampType="DISCRETE" classificationMode="1" clip="0">\n'
         + "\n".join(items)
         + "\n</colorrampshader>\n</rastershader>\n</rasterrenderer>\n</pipe>\n</qgis>\n"
+    )
+
+
+def target_style() -> str:
+    """
+    A QGIS style of targets: outlines with their rank, thin around known deposits, dashed
+    outside experience.
+
+    Returns
+    -------
+    str
+        The text of a ``.qml`` file.
+    """
+
+    def symbol(name: str, colour: str, dash: str, width: str) -> str:
+        options = {
+            "line_color": colour,
+            "line_style": dash,
+            "line_width": width,
+            "line_width_unit": "MM",
+        }
+        told = "".join(f'<prop k="{k}" v="{v}"/>' for k, v in options.items())
+        return (
+            f'<symbol type="fill" name="{name}" alpha="1" clip_to_extent="1">'
+            f'<layer class="SimpleLine" enabled="1" locked="0" pass="0">{told}</layer></symbol>'
+        )
+
+    return (
+        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+        '<qgis version="3.22" styleCategories="Symbology|Labeling" labelsEnabled="1">\n'
+        '<renderer-v2 type="categorizedSymbol" attr="list" enableorderby="0" forceraster="0">\n'
+        "<categories>\n"
+        '<category value="targets" label="targets" symbol="0" render="true"/>\n'
+        '<category value="around known deposits" label="around known deposits" symbol="1" '
+        'render="true"/>\n'
+        '<category value="outside experience" label="outside experience" symbol="2" '
+        'render="true"/>\n'
+        "</categories>\n<symbols>"
+        + symbol("0", "0,160,190,255", "solid", "0.8")
+        + symbol("1", "0,160,190,255", "solid", "0.3")
+        + symbol("2", "90,90,90,255", "dash", "0.6")
+        + "</symbols>\n</renderer-v2>\n"
+        '<labeling type="simple"><settings><text-style fieldName="rank" fontSize="9" '
+        'textColor="20,20,20,255"><text-buffer bufferDraw="1" bufferSize="0.8" '
+        'bufferColor="255,255,255,255"/></text-style><placement placement="1"/></settings>'
+        "</labeling>\n</qgis>\n"
     )

@@ -37,7 +37,9 @@ LAYERS = (
     ("samples", "record", "bands"),
     ("training",),
     ("plots", "validation"),
-    ("scoring",),
+    ("scoring", "map_file"),
+    ("targets",),
+    ("comparison", "report"),
     ("demo", "diagnosis"),
     ("cli",),
 )

@@ -13,6 +13,8 @@ from prospect._version import __version__
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
 from prospect.cli.features import features
 from prospect.cli.model import score, train
+from prospect.cli.report import report
+from prospect.cli.targets import compare, targets
 from prospect.cli.validation import validate
 from prospect.errors import ProspectError
 
@@ -52,6 +54,8 @@ def main() -> None:
     prospect train    PROJECT -c gold --occurrences deposits.shp -o gold.prospect
     prospect validate gold.prospect PROJECT
     prospect score    gold.prospect PROJECT -o gold.tif
+    prospect targets  gold.tif gold.prospect
+    prospect report   gold.tif gold.prospect PROJECT
     """
 
 
@@ -65,6 +69,9 @@ for command in (
     train,
     validate,
     score,
+    targets,
+    compare,
+    report,
     doctor,
 ):
     main.add_command(command)

@@ -1,11 +1,20 @@
 """Vectors: the only importer of geopandas. Points, lines and polygons, read and burnt in."""
 
 from prospect.vector.burning import HeldLayer, VectorLayer, area_mask
-from prospect.vector.frames import frame, located, points_frame, to_crs, write_vector
+from prospect.vector.frames import (
+    DRIVERS,
+    frame,
+    located,
+    points_frame,
+    to_crs,
+    write_vector,
+    write_waypoints,
+)
 from prospect.vector.opening import VECTOR_SUFFIXES, dbf_encoding, describe
 from prospect.vector.reading import Outline, layer_classes, outline, read_points, read_vector
 
 __all__ = [
+    "DRIVERS",
     "VECTOR_SUFFIXES",
     "HeldLayer",
     "Outline",
@@ -22,4 +31,5 @@ __all__ = [
     "read_vector",
     "to_crs",
     "write_vector",
+    "write_waypoints",
 ]

@@ -21,6 +21,9 @@ from prospect.raster.opening import one_line
 from prospect.raster.writing import atomic_path
 from prospect.vector.opening import VECTOR_ERRORS
 
+DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".shp": "ESRI Shapefile", ".csv": "CSV"}
+"""Endings of files of features that are written."""
+
 
 def points_frame(
     table: pd.DataFrame | Mapping[str, Any], x: Any, y: Any, crs: Any
@@ -65,15 +68,67 @@ def to_crs(table: gpd.GeoDataFrame, crs: CRS, *, keep_far: bool = False) -> gpd.
 
 def write_vector(table: gpd.GeoDataFrame, path: Path | str, *, layer: str | None = None) -> None:
     """
-    Write features as a GeoPackage, whole or not at all.
+    Write features, whole or not at all, as the name's ending says.
+
+    Parameters
+    ----------
+    table : GeoDataFrame
+    path : path
+        ``.gpkg``; ``.geojson`` in longitude and latitude, as its standard wants; ``.shp`` with
+        texts in UTF-8; ``.csv`` without geometries.
+    layer : str, optional
+        Name of the layer of a GeoPackage.
+
+    Raises
+    ------
+    OutputError
+        If the ending is another, or the folder cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in DRIVERS:
+        raise OutputError(f"{path.name} should end in {', '.join(DRIVERS)}.")
+    if suffix == ".geojson":
+        table = table.to_crs("EPSG:4326")
+    if suffix == ".csv":
+        with atomic_path(path) as temporary:
+            table.drop(columns=table.geometry.name).to_csv(temporary, index=False)
+        return
+    options = {"layer": layer or path.stem}
+    if suffix == ".shp":
+        # Names of ten letters are all a shapefile has.
+        table = table.rename(columns={name: str(name)[:10] for name in table.columns})
+        options = {"encoding": "UTF-8"}
+    with atomic_path(path) as temporary:
+        try:
+            pyogrio.write_dataframe(table, temporary, driver=DRIVERS[suffix], **options)
+        except (*VECTOR_ERRORS, NotImplementedError, ValueError) as error:
+            raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error
+        for part in sorted(temporary.parent.glob(f"{path.stem}.*")):
+            if part != temporary:
+                part.replace(path.with_name(part.name))
+
+
+def write_waypoints(
+    path: Path | str, lon: Any, lat: Any, names: Sequence[str], notes: Sequence[str]
+) -> None:
+    """
+    Write places for a receiver in the field, as GPX.
+
+    Parameters
+    ----------
+    path : path
+    lon, lat : array of shape (n,), degrees
+    names, notes : sequence of str
 
     Raises
     ------
     OutputError
         If the folder cannot be written.
     """
+    table = points_frame({"name": list(names), "desc": list(notes)}, lon, lat, "EPSG:4326")
     with atomic_path(path) as temporary:
         try:
-            pyogrio.write_dataframe(table, temporary, layer=layer or Path(path).stem, driver="GPKG")
-        except (*VECTOR_ERRORS, NotImplementedError, ValueError) as error:
+            pyogrio.write_dataframe(table, temporary, layer="waypoints", driver="GPX")
+        except (*VECTOR_ERRORS, ValueError) as error:
             raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error

@@ -1,0 +1,213 @@
+"""Commands that use maps: targets, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prospect.cli.options import counted, takes_workers
+
+FORMATS = ("gpkg", "geojson", "csv", "shp", "gpx")
+
+
+@click.command(
+    epilog="""\b
+Example: prospect targets gold.tif gold.prospect
+         prospect targets gold.tif gold.prospect --area 2 --format gpkg --format gpx
+         prospect targets gold.tif gold.prospect --licences blocks.gpkg --project lapland/"""
+)
+@click.argument("scored", metavar="MAP", type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write; by default <map>-targets.gpkg beside the map.",
+)
+@click.option(
+    "--area",
+    type=click.FloatRange(0, 100, min_open=True),
+    metavar="PERCENT",
+    help="Part of the ground to take; by default 5.",
+)
+@click.option("--threshold", type=float, metavar="SCORE", help="Score to reach, instead.")
+@click.option(
+    "--prediction-area",
+    is_flag=True,
+    help="Take the ground where deposits found and area taken cross, instead.",
+)
+@click.option(
+    "--minimum",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    metavar="KM2",
+    help="Smallest target.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(FORMATS),
+    help="Further files: GPX for the field, shapefile, GeoJSON, CSV. Repeatable.",
+)
+@click.option(
+    "--licences", type=click.Path(path_type=Path), help="Polygons of blocks to rank as well."
+)
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    help="Layers, to ask the model's members which block they rank first.",
+)
+@click.option("--any-version", is_flag=True, help="Take a model of another scikit-learn.")
+@takes_workers
+def targets(
+    scored: Path,
+    model: Path | None,
+    output: Path | None,
+    area: float | None,
+    threshold: float | None,
+    prediction_area: bool,
+    minimum: float,
+    formats: tuple[str, ...],
+    licences: Path | None,
+    project: Path | None,
+    any_version: bool,
+    workers: int | None,
+) -> None:
+    """Rank the zones of a map to look at first, and licence blocks beside them.
+
+    MAP is what 'prospect score' wrote, MODEL the .prospect file that made it: for the
+    distance to known deposits. Ground unlike any the model knows has a list of its own.
+    """
+    from prospect.model import load_model
+    from prospect.stack import open_stack
+    from prospect.targets import find_targets, rank_blocks
+    from prospect.targets.writing import write_targets
+    from prospect.vector import read_vector, write_vector
+
+    loaded = None if model is None else load_model(model, any_version=any_version)
+    found = find_targets(
+        scored,
+        loaded,
+        area=None if area is None else area / 100,
+        threshold=threshold,
+        at_prediction_area=prediction_area,
+        minimum=minimum * 1e6,
+    )
+    output = output or scored.with_name(f"{scored.stem}-targets.gpkg")
+    written = write_targets(found, output, formats)
+    click.echo(
+        f"{counted(len(found), 'target')} on ground scoring at least "
+        f"{found.attrs['threshold']:.3g}."
+    )
+    _tell(found)
+    if licences is not None:
+        stack = None if project is None else open_stack(project)
+        blocks = rank_blocks(
+            scored, read_vector(licences), model=loaded, stack=stack, workers=workers
+        )
+        path = output.with_name(f"{scored.stem}-blocks{output.suffix}")
+        write_vector(blocks, path)
+        written.append(path)
+        click.echo(f"\n{counted(len(blocks), 'block')} ranked:")
+        _tell_blocks(blocks)
+    click.echo(f"\nWritten: {', '.join(str(path) for path in written)}")
+
+
+@click.command(
+    epilog="""\b
+Example: prospect compare before.tif after.tif
+         prospect compare before.tif after.tif --models before.prospect after.prospect
+         prospect compare before.tif after.tif -o change.tif"""
+)
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option(
+    "--models",
+    nargs=2,
+    type=click.Path(path_type=Path),
+    help="The two that made the maps: what counts in each is compared, too.",
+)
+@click.option(
+    "--area",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=5.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Part of the ground that targets take.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="GeoTIFF of the change of rank."
+)
+@click.option("--any-version", is_flag=True, help="Take models of another scikit-learn.")
+def compare(
+    first: Path,
+    second: Path,
+    models: tuple[Path, Path] | None,
+    area: float,
+    output: Path | None,
+    any_version: bool,
+) -> None:
+    """Say what changed from one map to another: ranks, targets gained and lost, and why."""
+    from prospect.comparison import compare as compare_maps
+    from prospect.model import load_model
+
+    loaded = None
+    if models:
+        loaded = (
+            load_model(models[0], any_version=any_version),
+            load_model(models[1], any_version=any_version),
+        )
+    found = compare_maps(first, second, models=loaded, area=area / 100)
+    click.echo(found.page())
+    if output is not None:
+        found.save(output)
+        click.echo(f"\nWritten: {output}")
+
+
+def _tell(found: Any) -> None:
+    titles = {
+        "targets": "New ground",
+        "around known deposits": "Around known deposits, whose cells the model has learnt from",
+        "outside experience": "Outside experience, on ground unlike any the model knows",
+    }
+    for name in dict.fromkeys(found["list"]):
+        rows = found[found["list"] == name]
+        click.echo(f"\n{titles[name]}: {len(rows)}")
+        for _, row in rows.head(10).iterrows():
+            parts = [
+                f"{row['rank']:>4}  {row['area_km2']:7.1f} km²  {row['share']:6.1%} of all "
+                f"likelihood  peak {row['peak']:.2f}"
+            ]
+            if "nearest_km" in row:
+                parts.append(f"{row['nearest_km']:.1f} km from a known deposit")
+            if row.get("drivers"):
+                parts.append(str(row["drivers"]))
+            if "expected" in row:
+                parts.append(
+                    f"{row['expected']:.1f} deposits expected ({row['expected_low']:.0f} to "
+                    f"{row['expected_high']:.0f} by chance alone)"
+                )
+            click.echo("  ".join(parts))
+        if len(rows) > 10:
+            click.echo(f"      and {len(rows) - 10} more")
+
+
+def _tell_blocks(blocks: Any) -> None:
+    label = next((c for c in blocks.columns if str(c).lower() in ("name", "название")), None)
+    for _, row in blocks.head(10).iterrows():
+        name = "" if label is None else f"{row[label]}  "
+        text = (
+            f"{row['rank']:>4}  {name}{row['area_km2']:.0f} km²  {row['share']:.1%} of all "
+            f"likelihood  {row['gap_share']:.0%} without data"
+        )
+        if "first_share" in row:
+            text += f"  first for {row['first_share']:.0%} of the model's members"
+        click.echo(text)
+    if blocks.attrs.get("overlapping"):
+        click.echo(
+            f"Blocks overlap in {blocks.attrs['overlapping']} cells, which count for the later one."
+        )
