@@ -175,7 +175,9 @@ def read_labels(
         table = read_points(spec.path, crs=spec.crs, x=spec.x, y=spec.y)
     notes = list(table.attrs.get("notes", ()))
     if not same_crs(CRS(table.crs), grid.crs):
-        notes.append(f"occurrences {operation_between(CRS(table.crs), grid.crs)}")
+        places = table.geometry[located(table)].get_coordinates()
+        middle = tuple(places.median()) if len(places) else None
+        notes.append(f"occurrences {operation_between(CRS(table.crs), grid.crs, at=middle)}")
     # Of a table of the whole world, what is too far away for the grid's system is outside.
     table = to_crs(table.reset_index(drop=True), grid.crs, keep_far=True)
     reasons = np.full(len(table), "", dtype=object)

@@ -1,6 +1,7 @@
 """Vectors: the only importer of geopandas. Points, lines and polygons, read and burnt in."""
 
 from prospect.vector.burning import HeldLayer, VectorLayer, area_mask
+from prospect.vector.checking import VectorCheck, check_vector
 from prospect.vector.frames import frame, located, points_frame, to_crs, write_vector
 from prospect.vector.opening import VECTOR_SUFFIXES, dbf_encoding, describe
 from prospect.vector.reading import Outline, layer_classes, outline, read_points, read_vector
@@ -9,8 +10,10 @@ __all__ = [
     "VECTOR_SUFFIXES",
     "HeldLayer",
     "Outline",
+    "VectorCheck",
     "VectorLayer",
     "area_mask",
+    "check_vector",
     "dbf_encoding",
     "describe",
     "frame",
