@@ -114,10 +114,11 @@ def suggest(x: Values, y: Values) -> str:
         return ""
     if _degrees(x, y) or _degrees(y, x):
         return "they look like degrees: EPSG:4326, or EPSG:4284 if from Soviet maps"
-    for east, swapped in ((x, ""), (y, ", its first column running north")):
+    for east, north, swapped in ((x, y, ""), (y, x, ", its first column running north")):
         zones = Counter(zone_of(east).tolist())
         zones.pop(0, None)
-        if sum(zones.values()) < east.size or _northing(east):
+        # Of the southern hemisphere, and of short numbers, nothing is known.
+        if sum(zones.values()) < east.size or _northing(east) or not (north > 3.5e6).all():
             continue
         if len(zones) > 1:
             listed = " and ".join(str(zone) for zone in sorted(zones))
@@ -237,6 +238,8 @@ def operation_between(source: CRS, target: CRS, at: tuple[float, float] | None =
         return text
     steps = [s for s in found.description.split(" + ") if not s.startswith("axis order")]
     known = f"accuracy {found.accuracy:g} m" if found.accuracy >= 0 else "accuracy unknown"
+    if found.accuracy == 0:
+        known = "the same datum"
     return f"{text} ({' + '.join(steps) or 'no change'}; {known})"
 
 
@@ -251,9 +254,9 @@ def _by_prefix(x: Values, y: Values, known: NDArray[np.bool_]) -> Placed:
     if bare.any():
         turned = "".join(f"{_capital(note)}. " for note in notes)
         raise GridError(
-            f"{turned}{int(bare.sum())} of {int(known.sum())} eastings carry no Gauss–Krüger zone (the "
-            f"first is {x[bare][0]:.0f}): give those of each zone in a file of their own, with "
-            "its system, such as EPSG:2502 for zone 12."
+            f"{turned}{int(bare.sum())} of {int(known.sum())} eastings carry no Gauss–Krüger zone "
+            f"(the first is {x[bare][0]:.0f}): give those of each zone in a file of their own, "
+            "with its system, such as EPSG:2502 for zone 12."
         )
     counts = Counter(zone[known].tolist())
     main = max(counts, key=lambda number: (counts[number], -number))

@@ -397,6 +397,10 @@ def _of_commodity(
             f"{spec.path} has no column '{column}'; it has: {', '.join(map(str, table.columns))}."
         )
     column = column or guess_columns(map(str, table.columns)).commodity
+    if column is None and spec.of is not None:
+        meant = np.full(len(table), commodity.is_meant(spec.of), bool)
+        notes.append(f"every row of {spec.path.name} is taken as {spec.of}")
+        return meant, np.zeros(len(table), bool)
     if column is None:
         notes.append(f"no commodity column: every row is taken as {commodity.name}")
         everything = np.ones(len(table), bool)

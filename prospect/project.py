@@ -63,6 +63,8 @@ class LayerSpec:
         Denominator of the map it was drawn from.
     vintage : str
         Year of the survey.
+    survey : str
+        Whose map it is.
     """
 
     name: str
@@ -80,12 +82,18 @@ class LayerSpec:
     confidence: float | None = None
     source_scale: float | None = None
     vintage: str = ""
+    survey: str = ""
     doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class VectorSpec:
-    """One vector file, or a part of it, that is burnt in as a layer; see :class:`LayerSpec`."""
+    """
+    One vector file, or a part of it, that is burnt in as a layer; see :class:`LayerSpec`.
+
+    ``attribute`` names the classes of polygons; where there is none, ``inside`` is the one
+    class that they all are, and the ground around them is ``not`` it.
+    """
 
     name: str
     path: Path
@@ -93,20 +101,27 @@ class VectorSpec:
     layer: str | None = None
     where: str | None = None
     attribute: str | None = None
+    inside: str | None = None
     crs: str | None = None
     sign: str = ""
     scale: float | None = None
     confidence: float | None = None
     source_scale: float | None = None
     vintage: str = ""
+    survey: str = ""
 
 
 @dataclass(frozen=True)
 class OccurrenceSpec:
-    """The file of known deposits, and its columns."""
+    """
+    The file of known deposits, and its columns.
+
+    ``of`` is the commodity of every row, where no column tells it.
+    """
 
     path: Path
     commodity: str | None = None
+    of: str | None = None
     status: str | None = None
     label: str | None = None
     crs: str | None = None
@@ -229,7 +244,7 @@ def write_project(project: Project, path: Path | str) -> None:
         "[grid]",
     ]
     lines += _entries(project.grid, {}, path.parent)
-    defaults: dict[str, Any] = {"sign": "", "vintage": ""}
+    defaults: dict[str, Any] = {"sign": "", "vintage": "", "survey": ""}
     for layer in project.layers:
         lines += ["", f"[layers.{_key(layer.name)}]"]
         lines += [f"# doubtful: {' '.join(doubt.split())}" for doubt in layer.doubts]
@@ -265,7 +280,8 @@ def add_layer(spec: LayerSpec | VectorSpec, path: Path | str) -> None:
     part = "vectors" if isinstance(spec, VectorSpec) else "layers"
     lines = [f"[{part}.{_key(spec.name)}]"]
     skip = ("name", "doubts", "classes")
-    lines += _entries(spec, {"sign": "", "vintage": ""}, file.parent, skip=skip)
+    defaults = {"sign": "", "vintage": "", "survey": ""}
+    lines += _entries(spec, defaults, file.parent, skip=skip)
     text = file.read_text(encoding="utf-8-sig").rstrip() + "\n\n" + "\n".join(lines) + "\n"
     with atomic_path(file) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -98,6 +98,7 @@ def test_points_outside_their_area_are_said():
         (*projected(28412)[::-1], "zone 12, its first column running north: EPSG:28412"),
         (*projected(2502), "metres of a zone that nothing tells"),
         (LON, LAT, "they look like degrees"),
+        (np.array([353e3, 682e3]), np.array([6.70e6, 7.10e6]), "of a zone that nothing tells"),
         (np.array([1.0, 2e9]), np.array([3.0, 5e9]), ""),
     ],
 )

@@ -3,7 +3,7 @@
 from prospect.vector.burning import HeldLayer, VectorLayer, area_mask
 from prospect.vector.checking import VectorCheck, check_vector
 from prospect.vector.frames import frame, located, points_frame, to_crs, write_vector
-from prospect.vector.opening import VECTOR_SUFFIXES, dbf_encoding, describe
+from prospect.vector.opening import VECTOR_SUFFIXES, dbf_encoding, describe, states_system
 from prospect.vector.reading import Outline, layer_classes, outline, read_points, read_vector
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "points_frame",
     "read_points",
     "read_vector",
+    "states_system",
     "to_crs",
     "write_vector",
 ]

@@ -40,9 +40,9 @@ class VectorCheck:
         All that the condition lets through.
     kinds : mapping of str to int
         Points, lines, polygons and mixed collections.
-    missing, invalid, heights, twice : int
-        Without a geometry; polygons whose rings cross, which are mended when read; with Z,
-        which is dropped; with the geometry of an earlier feature.
+    missing, invalid, short, heights, twice : int
+        Without a geometry; polygons whose rings cross, which are mended when read; lines
+        without length; with Z, which is dropped; with the geometry of an earlier feature.
     on_grid : int
         That touch the grid.
     nearest : float
@@ -59,6 +59,7 @@ class VectorCheck:
     kinds: Counter[str]
     missing: int
     invalid: int
+    short: int
     heights: int
     twice: int
     on_grid: int
@@ -78,6 +79,7 @@ class VectorCheck:
         for count, what in (
             (self.missing, "{} without a geometry, passed over"),
             (self.invalid, "{} with rings that cross or touch themselves, mended when read"),
+            (self.short, "{} are lines without length, which have no strike"),
             (self.heights, "{} with heights, which are dropped"),
             (self.twice, "{} drawn twice: lengths and densities count both"),
         ):
@@ -118,7 +120,7 @@ def check_vector(
     named = crs or info["crs"]
     system = parse_crs(named) if named else None
     kinds: Counter[str] = Counter()
-    features = missing = invalid = heights = twice = on_grid = 0
+    features = missing = invalid = short = heights = twice = on_grid = 0
     nearest = np.inf
     corners = [np.full((1, 4), np.nan)]
     seen: set[bytes] = set()
@@ -131,7 +133,9 @@ def check_vector(
         heights += int(shapely.has_z(shapes).sum())
         flat = shapely.force_2d(shapes)
         kinds.update(KINDS.get(shape.geom_type, "mixed collection") for shape in flat)
-        invalid += int((~shapely.is_valid(flat)).sum())
+        areas = np.isin(shapely.get_type_id(flat), (3, 6))
+        invalid += int((~shapely.is_valid(flat[areas])).sum())
+        short += int(((shapely.get_dimensions(flat) == 1) & (shapely.length(flat) == 0)).sum())
         for wkb in shapely.to_wkb(flat):
             digest = hashlib.blake2b(wkb, digest_size=8).digest()
             twice += digest in seen
@@ -148,6 +152,7 @@ def check_vector(
         kinds=kinds,
         missing=missing,
         invalid=invalid,
+        short=short,
         heights=heights,
         twice=twice,
         on_grid=on_grid,

@@ -176,7 +176,7 @@ def _placed_table(path: Path, crs: str | None, x: str | None, y: str | None) -> 
     """A table of points; ``attrs["notes"]`` says how it was understood."""
     table = read_table(path)
     columns = guess_columns(table.columns)
-    in_degrees = columns.in_degrees and x is None and y is None
+    in_degrees = columns.in_degrees and x in (None, columns.x) and y in (None, columns.y)
     x, y = x or columns.x, y or columns.y
     if x not in table.columns or y not in table.columns:
         raise LayerError(
