@@ -202,7 +202,10 @@ def _of_layer(spec: VectorSpec, grid: Grid | None) -> VectorReport:
         doubts += _doubts_of_place(check.crs, check.bounds, grid, middle)
     if grid is not None and check.crs is not None and not check.on_grid and check.features:
         far = f"; the nearest is {check.nearest / 1000:.1f} km away" if check.nearest < FAR else ""
-        doubts.append(f"nothing of it lies on the grid{far}")
+        doubts.append(
+            f"nothing of it lies on the grid{far}: distances count what the grid holds, so widen "
+            "it with --bounds (and keep the map to --area)"
+        )
     if spec.attribute is not None:
         doubts += _doubts_of_classes(spec, check.kinds)
     placed = grid is not None and check.crs is not None

@@ -78,7 +78,7 @@ class VectorCheck:
         found = []
         for count, what in (
             (self.missing, "{} without a geometry, passed over"),
-            (self.invalid, "{} with rings that cross or touch themselves, mended when read"),
+            (self.invalid, "{} with rings that cross themselves, mended when read"),
             (self.short, "{} are lines without length, which have no strike"),
             (self.heights, "{} with heights, which are dropped"),
             (self.twice, "{} drawn twice: lengths and densities count both"),
