@@ -20,7 +20,7 @@ from prospect.raster import require_file
 from prospect.vector.frames import located, to_crs
 from prospect.vector.opening import VECTOR_ERRORS, dbf_encoding, describe, unreadable
 
-BATCH = 20_000
+BATCH = 5_000
 """Features in memory at once."""
 
 KINDS = {
