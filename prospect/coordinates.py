@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
 from pyproj.transformer import TransformerGroup
 
 from prospect.errors import GridError
-from prospect.grid import crs_name, parse_crs
+from prospect.grid import crs_name, equal_epsg, parse_crs
 
 BY_PREFIX = "gauss-kruger"
 """Named as a coordinate system: every row by the zone that its easting starts with."""
@@ -65,8 +67,15 @@ def place(x: Values, y: Values, crs: str | CRS) -> Placed:
         x, y = y, x
         north, east = ("latitude", "longitude") if system.is_geographic else ("north", "east")
         notes.append(f"the columns were swapped: the first runs {north}, the second {east}")
+    elif _northing_for_easting(x[known], y[known], system):
+        # The zone is not the system's either, which is told below of the eastings.
+        x, y = y, x
+        notes.append("the columns were swapped: the first runs north, the second east")
     if system.is_projected:
-        _require_zone(x[known], system)
+        try:
+            _require_zone(x[known], system)
+        except GridError as error:
+            raise GridError(" ".join([*(f"{_capital(n)}." for n in notes), str(error)])) from error
     outside = ~_inside(x, y, system) & known
     if outside.any():
         count = int(outside.sum())
@@ -105,10 +114,11 @@ def suggest(x: Values, y: Values) -> str:
         return ""
     if _degrees(x, y) or _degrees(y, x):
         return "they look like degrees: EPSG:4326, or EPSG:4284 if from Soviet maps"
-    for east, swapped in ((x, ""), (y, ", its first column running north")):
+    for east, north, swapped in ((x, y, ""), (y, x, ", its first column running north")):
         zones = Counter(zone_of(east).tolist())
         zones.pop(0, None)
-        if sum(zones.values()) < east.size or _northing(east):
+        # Of the southern hemisphere, and of short numbers, nothing is known.
+        if sum(zones.values()) < east.size or _northing(east) or not (north > 3.5e6).all():
             continue
         if len(zones) > 1:
             listed = " and ".join(str(zone) for zone in sorted(zones))
@@ -125,32 +135,128 @@ def suggest(x: Values, y: Values) -> str:
     return ""
 
 
-def operation_between(source: CRS, target: CRS) -> str:
-    """In words: the operation that PROJ brings coordinates over by, and how accurate it is."""
-    group = TransformerGroup(source, target, always_xy=True)
+def doubts_of(crs: CRS, bounds: tuple[float, float, float, float] | None = None) -> list[str]:
+    """
+    What a person should know of a coordinate system, and of data said to be in it.
+
+    Parameters
+    ----------
+    crs : CRS
+    bounds : (west, south, east, north), optional
+        Of the data, in that system.
+
+    Returns
+    -------
+    list of str
+        A clause each: a system without a code and the one it equals, what zone a
+        Gauss–Krüger system is of and how it writes it, data that cannot be in it, are
+        swapped, or lie beyond its area. Empty for a plain system with data where it holds.
+    """
+    found = []
+    # A system with TOWGS84 is bound to WGS 84; the projection is that of its source.
+    plain = crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
+    code = plain.to_epsg()
+    if code is None and not crs.is_engineering:
+        code = equal_epsg(plain)
+        equal = f"; it equals EPSG:{code} but for the name of the datum" if code else ""
+        found.append(f"its coordinate system {crs_name(plain)}{equal}")
+    elif code is not None and plain.to_epsg(min_confidence=100) is None:
+        found.append(f"its coordinate system is called '{plain.name}'; it equals EPSG:{code}")
+    if crs.is_bound and crs.coordinate_operation is not None:
+        shift = ", ".join(f"{p.value:g}" for p in crs.coordinate_operation.params)
+        found.append(f"it gives its own shift to WGS 84: {shift}")
+    zone = gauss_kruger(crs)
+    if zone:
+        found.append(zone)
+    if bounds is None or not np.isfinite(bounds).all():
+        return found
+    west, south, east, north = bounds
+    x, y = np.array([west, east, west, east]), np.array([south, south, north, north])
+    if crs.is_geographic and not _degrees(x, y) and not _degrees(y, x):
+        found.append(
+            f"it is said to be in degrees, but spans x from {west:g} to {east:g} and y from "
+            f"{south:g} to {north:g}: name its true system with --crs"
+        )
+    elif _swapped(x, y, crs) or _northing_for_easting(x, y, crs):
+        found.append("its axes are swapped, x runs north: swap them, for example in QGIS")
+    else:
+        try:
+            _require_zone(x, crs)
+        except GridError as error:
+            found.append(str(error).rstrip("."))
+        else:
+            outside = 4 - int(_inside(x, y, crs).sum())
+            if outside and (crs.is_projected or crs.is_geographic):
+                where = "it lies" if outside == 4 else "it reaches"
+                found.append(f"{where} beyond the area that {crs_name(crs)} is meant for")
+    return found
+
+
+def gauss_kruger(crs: CRS) -> str:
+    """In words: the zone of a Gauss–Krüger system and how it writes it; empty for others."""
+    crs = crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
+    operation = crs.coordinate_operation
+    if not crs.is_projected or operation is None or operation.method_code != "9807":
+        return ""
+    if crs.ellipsoid is None or "Krass" not in crs.ellipsoid.name:
+        return ""
+    params = {param.name: float(param.value) for param in operation.params}
+    meridian = params.get("Longitude of natural origin", 0.0)
+    easting = params.get("False easting", 0.0)
+    number = int(easting // 1e6)
+    wide, narrow = (meridian + 3) / 6, meridian / 3
+    if wide == int(wide) and number in (0, int(wide)):
+        name = f"6° zone {int(wide)}"
+    elif narrow == int(narrow):
+        name = f"3° zone {int(narrow)}"
+    else:
+        name = f"with a meridian of its own, {meridian:g}°"
+    written = f"{number} stands before eastings" if number else "nothing stands before eastings"
+    return f"Gauss–Krüger {name}; {written}"
+
+
+def operation_between(source: CRS, target: CRS, at: tuple[float, float] | None = None) -> str:
+    """
+    In words: the operation that PROJ brings coordinates over by, and how accurate it is.
+
+    Parameters
+    ----------
+    source, target : CRS
+    at : (x, y), optional
+        A place in ``source``: of several operations PROJ takes the one whose area holds it.
+    """
     text = f"brought from {crs_name(source)} to {crs_name(target)}"
-    if not group.transformers:
+    found: Transformer | None = None
+    if at is not None and np.isfinite(at).all():
+        transformer = Transformer.from_crs(source, target, always_xy=True)
+        transformer.transform(*at)
+        with suppress(ProjError):
+            found = transformer.get_last_used_operation()
+    if found is None:
+        found = next(iter(TransformerGroup(source, target, always_xy=True).transformers), None)
+    if found is None:
         return text
-    accuracy = group.transformers[0].accuracy
-    known = f"accuracy {accuracy:g} m" if accuracy >= 0 else "accuracy unknown"
-    return f"{text} ({group.transformers[0].description}; {known})"
+    steps = [s for s in found.description.split(" + ") if not s.startswith("axis order")]
+    known = f"accuracy {found.accuracy:g} m" if found.accuracy >= 0 else "accuracy unknown"
+    if found.accuracy == 0:
+        known = "the same datum"
+    return f"{text} ({' + '.join(steps) or 'no change'}; {known})"
 
 
 def _by_prefix(x: Values, y: Values, known: NDArray[np.bool_]) -> Placed:
     notes: list[str] = []
-    if not (zone_of(x[known]) > 0).all() and (zone_of(y[known]) > 0).all():
-        # Northings of 36 to 44 degrees are 4.0 to 4.9 million: a "zone" of 4 or so.
-        x, y = y, x
+    # Northings of 32 to 50 degrees would be "zones" of 3 to 5.
     if _northing(x[known]) and not _northing(y[known]):
         x, y = y, x
         notes.append("the columns were swapped: the first runs north, the second east")
     zone = zone_of(np.where(known, x, np.nan))
     bare = known & ((zone == 0) | (zone > 32))
     if bare.any():
+        turned = "".join(f"{_capital(note)}. " for note in notes)
         raise GridError(
-            f"{int(bare.sum())} of {int(known.sum())} eastings carry no Gauss–Krüger zone (the "
-            f"first is {x[bare][0]:.0f}): give those of each zone in a file of their own, with "
-            "its system, such as EPSG:2502 for zone 12."
+            f"{turned}{int(bare.sum())} of {int(known.sum())} eastings carry no Gauss–Krüger zone "
+            f"(the first is {x[bare][0]:.0f}): give those of each zone in a file of their own, "
+            "with its system, such as EPSG:2502 for zone 12."
         )
     counts = Counter(zone[known].tolist())
     main = max(counts, key=lambda number: (counts[number], -number))
@@ -167,6 +273,19 @@ def _by_prefix(x: Values, y: Values, known: NDArray[np.bool_]) -> Placed:
     else:
         notes.append(f"read as {crs_name(system)}, by the zone before the eastings")
     return Placed(x, y, system, tuple(notes))
+
+
+def _northing_for_easting(x: Values, y: Values, system: CRS) -> bool:
+    """Whether eastings are northings, and of a zone that the system does not begin with."""
+    if not system.is_projected or system.coordinate_operation is None:
+        return False
+    params = {param.name: param.value for param in system.coordinate_operation.params}
+    begins = int(float(params.get("False easting", 0.0)) // 1e6)
+    return _northing(x) and not _northing(y) and bool((zone_of(x) != begins).all())
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _swapped(x: Values, y: Values, system: CRS) -> bool:

@@ -363,7 +363,8 @@ def equal_epsg(crs: CRS) -> int | None:
     wanted = {p.name: p.value for p in operation.params}
     meridian = float(wanted.get("Longitude of natural origin", 0.0))
     area = AreaOfInterest(meridian - 1, -80, meridian + 1, 84)
-    modern = ("ETRS89", "WGS 84", "Pulkovo 1942 /")
+    krassovsky = math.isclose(crs.ellipsoid.semi_major_metre, 6_378_245.0, abs_tol=1e-3)
+    modern = ("Pulkovo 1942 /",) if krassovsky else ("ETRS89", "WGS 84")
     found = []
     for info in query_crs_info(pj_types=PJType.PROJECTED_CRS, area_of_interest=area):
         if info.auth_name != "EPSG" or not info.name.startswith(modern):

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prospect.coordinates import doubts_of, operation_between
 from prospect.errors import LayerError, ProjectError, ProspectError
-from prospect.grid import Grid, crs_name, equal_epsg
+from prospect.grid import Grid, same_crs
 from prospect.progress import Progress, silent
 from prospect.project import GridSpec, LayerSpec, Project, write_project
 from prospect.raster import Alignment, RasterInfo, align, read_info, read_native
@@ -77,7 +79,7 @@ def find_rasters(folder: Path | str) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise ProjectError(f"There is no folder {folder}: give the folder that holds the layers.")
-    found = _files(folder, RASTER_SUFFIXES)
+    found = files(folder, RASTER_SUFFIXES)
     if not found:
         raise ProjectError(f"{folder} holds no GeoTIFF (.tif): convert the layers first.")
     return found
@@ -85,11 +87,11 @@ def find_rasters(folder: Path | str) -> list[Path]:
 
 def find_vectors(folder: Path | str) -> list[Path]:
     """The vector files and tables in a folder and below it, in alphabetical order."""
-    return _files(Path(folder), (*VECTOR_SUFFIXES, *TABLE_SUFFIXES))
+    return files(Path(folder), (*VECTOR_SUFFIXES, *TABLE_SUFFIXES))
 
 
-def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """Files by suffix; hidden ones and what a broken-off run left in hidden folders aside."""
+def files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files by suffix, in alphabetical order; what is hidden, or in hidden folders, aside."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -100,7 +102,7 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def survey_folder(
-    folder: Path | str, *, progress: Progress = silent
+    folder: Path | str | Sequence[Path], *, progress: Progress = silent
 ) -> tuple[Project, list[LayerReport], list[str]]:
     """
     Guess a project from a folder of GeoTIFFs.
@@ -111,7 +113,7 @@ def survey_folder(
 
     Parameters
     ----------
-    folder : path
+    folder : path, or GeoTIFFs
     progress : callable
 
     Returns
@@ -122,7 +124,8 @@ def survey_folder(
     refused : list of str
         A sentence for every file that cannot be used.
     """
-    paths = find_rasters(folder)
+    paths = find_rasters(folder) if isinstance(folder, (str, Path)) else list(folder)
+    folder = paths[0].parent if not isinstance(folder, (str, Path)) else folder
     names = _unique_names(paths)
     specs, infos, refused = [], {}, []
     for path, name in zip(paths, names, strict=True):
@@ -189,6 +192,8 @@ def inspect_project(
     for spec in project.layers:
         info = read_info(spec.path, spec.band, allow_drivers=allow_drivers)
         infos[spec.name] = info if spec.nodata is None else replace(info, nodata=spec.nodata)
+    if not infos:
+        return []
     grid = choose_grid(project.grid, infos)
     odd = _odd_names(project.layers)
     shared = Counter(spec.role for spec in project.layers)
@@ -255,12 +260,13 @@ def describe(reports: Sequence[LayerReport]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def doubts(reports: Sequence[LayerReport]) -> list[str]:
+def doubts(reports: Sequence[Any]) -> list[str]:
     """What should be looked at, the same doubt told once with the layers it is about."""
     about: dict[str, list[str]] = {}
     for report in reports:
         for doubt in report.doubts:
-            about.setdefault(doubt, []).append(report.spec.name)
+            name = report.spec.name if isinstance(report, LayerReport) else report.name
+            about.setdefault(doubt, []).append(name)
     lines = []
     for doubt, names in about.items():
         listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
@@ -309,6 +315,10 @@ def _report(
         )
     except ProspectError as error:
         failures.append(str(error))
+    if not failures and not same_crs(info.grid.crs, grid.crs):
+        west, south, east, north = info.grid.bounds
+        middle = (west + east) / 2, (south + north) / 2
+        doubts.append(operation_between(info.grid.crs, grid.crs, at=middle))
     if not failures:
         same = aligned.method == "same"
         treatment = "as it is" if same else f"{aligned.method}, {aligned.reason}"
@@ -343,10 +353,7 @@ def _sample(
 def _doubts_of_file(info: RasterInfo) -> list[str]:
     """What a file says, or does not say, of itself."""
     found = list(info.notes)
-    if info.grid.crs.to_epsg() is None:
-        code = equal_epsg(info.grid.crs)
-        equal = f"; it equals EPSG:{code} but for the name of the datum" if code else ""
-        found.append(f"its coordinate system {crs_name(info.grid.crs)}{equal}")
+    found += doubts_of(info.grid.crs, info.grid.bounds)
     if info.is_float and info.nodata is None:
         found.append("it declares no nodata: NaN and what is beyond ±1e30 are taken as gaps")
     if info.grid.crs.is_geographic:

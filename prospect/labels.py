@@ -175,7 +175,9 @@ def read_labels(
         table = read_points(spec.path, crs=spec.crs, x=spec.x, y=spec.y)
     notes = list(table.attrs.get("notes", ()))
     if not same_crs(CRS(table.crs), grid.crs):
-        notes.append(f"occurrences {operation_between(CRS(table.crs), grid.crs)}")
+        places = table.geometry[located(table)].get_coordinates()
+        middle = tuple(places.median()) if len(places) else None
+        notes.append(f"occurrences {operation_between(CRS(table.crs), grid.crs, at=middle)}")
     # Of a table of the whole world, what is too far away for the grid's system is outside.
     table = to_crs(table.reset_index(drop=True), grid.crs, keep_far=True)
     reasons = np.full(len(table), "", dtype=object)
@@ -395,6 +397,10 @@ def _of_commodity(
             f"{spec.path} has no column '{column}'; it has: {', '.join(map(str, table.columns))}."
         )
     column = column or guess_columns(map(str, table.columns)).commodity
+    if column is None and spec.of is not None:
+        meant = np.full(len(table), commodity.is_meant(spec.of), bool)
+        notes.append(f"every row of {spec.path.name} is taken as {spec.of}")
+        return meant, np.zeros(len(table), bool)
     if column is None:
         notes.append(f"no commodity column: every row is taken as {commodity.name}")
         everything = np.ones(len(table), bool)

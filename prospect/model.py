@@ -103,6 +103,7 @@ class Model:
         missing = self.record.get("missing_rows", [])
         if missing:
             lines.append(f"  no layers for: {', '.join(missing)}")
+        lines += self._sources()
         lines += ["Quality, on ground held out (intervals of 90 %):"]
         lines += [f"  {line}" for line in self.quality().splitlines()]
         last = self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator
@@ -115,6 +116,19 @@ class Model:
             told = ", ".join(f"{name} {share:.0%}" for name, share in leading.items())
             lines.append(f"What counts most in the model: {told}")
         return "\n".join(lines)
+
+    def _sources(self) -> list[str]:
+        """Which evidence, whose map, which year: a line a layer of which something is said."""
+        lines = []
+        for name, said in dict(self.record.get("inputs", {})).items():
+            parts = [str(said[key]) for key in ("survey", "vintage") if key in said]
+            if "source_scale" in said:
+                parts.append(f"1:{float(said['source_scale']):,.0f}")
+            if "confidence" in said:
+                parts.append(f"confidence {float(said['confidence']):g}")
+            if parts:
+                lines.append(f"  {name} ({said['file']}): {', '.join(parts)}")
+        return ["Whose maps the evidence is from:", *lines] if lines else []
 
     def importances(self) -> pd.Series:
         """How much each feature counts in the estimator itself, where it says so."""

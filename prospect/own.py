@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import xarray as xr
 from prospect.errors import RecipeError
 from prospect.features.recipe import FeatureSpec, Recipe
 from prospect.grid import Grid
+from prospect.project import LayerSpec, VectorSpec
 
 SIGNS = ("+", "-", "0", "∩")
 
@@ -54,16 +56,39 @@ def with_own_rows(recipe: Recipe, stack: xr.Dataset) -> Recipe:
 def too_fine(stack: xr.Dataset) -> list[str]:
     """A sentence for every layer whose map is too coarse for the cells it is used on."""
     cell = min(Grid.of(stack).cell)
-    found = []
-    for name, layer in stack.data_vars.items():
-        scale = layer.attrs.get("source_scale")
-        if scale and cell < DRAWN_TO * float(scale):
-            found.append(
-                f"'{name}' was drawn at 1:{float(scale):,.0f}, good to "
-                f"{DRAWN_TO * float(scale):g} m, but cells are {cell:g} m: it looks sharper than "
-                "it is"
-            )
-    return found
+    scales = ((str(name), layer.attrs.get("source_scale")) for name, layer in stack.items())
+    return [_too_fine(name, float(s), cell) for name, s in scales if s and _fine(s, cell)]
+
+
+def unlike_its_scale(specs: Iterable[LayerSpec | VectorSpec], grid: Grid) -> list[str]:
+    """The same, before anything is opened."""
+    cell = min(grid.transform.a, -grid.transform.e)
+    scales = ((spec.name, spec.source_scale) for spec in specs)
+    return [_too_fine(name, s, cell) for name, s in scales if s and _fine(s, cell)]
+
+
+def said_of(layer: xr.DataArray) -> dict[str, Any]:
+    """
+    Whose map a layer is, of which year and scale, and how far it is trusted; only what is said.
+
+    Returns
+    -------
+    dict
+        Of ``role``, ``survey``, ``vintage``, ``source_scale`` and ``confidence``.
+    """
+    keys = ("role", "survey", "vintage", "source_scale", "confidence")
+    return {key: layer.attrs[key] for key in keys if layer.attrs.get(key) not in (None, "")}
+
+
+def _fine(scale: float, cell: float) -> bool:
+    return cell < DRAWN_TO * float(scale)
+
+
+def _too_fine(name: str, scale: float, cell: float) -> str:
+    return (
+        f"'{name}' was drawn at 1:{scale:,.0f}, good to {DRAWN_TO * scale:g} m, but cells are "
+        f"{cell:g} m: it looks sharper than it is"
+    )
 
 
 def _row(name: str, layer: xr.DataArray, sign: str) -> FeatureSpec:

@@ -18,7 +18,7 @@ FILE_NAME = "prospect.toml"
 KINDS = ("continuous", "categorical")
 MEDIA = ("stream", "soil", "rock")
 
-_UNSAID = {"sign": "", "vintage": "", "medium": ""}
+_UNSAID = {"sign": "", "vintage": "", "survey": "", "medium": ""}
 _PARTS = ("grid", "layers", "vectors", "occurrences")
 _WANTED = {
     "str": "a text in quotes",
@@ -67,6 +67,8 @@ class LayerSpec:
         Year of the survey.
     medium : 'stream', 'soil', 'rock' or ''
         What assays were taken of.
+    survey : str
+        Whose map it is.
     """
 
     name: str
@@ -85,12 +87,18 @@ class LayerSpec:
     source_scale: float | None = None
     vintage: str = ""
     medium: str = ""
+    survey: str = ""
     doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class VectorSpec:
-    """One vector file, or a part of it, that is burnt in as a layer; see :class:`LayerSpec`."""
+    """
+    One vector file, or a part of it, that is burnt in as a layer; see :class:`LayerSpec`.
+
+    ``attribute`` names the classes of polygons; where there is none, ``inside`` is the one
+    class that they all are, and the ground around them is ``not`` it.
+    """
 
     name: str
     path: Path
@@ -98,20 +106,27 @@ class VectorSpec:
     layer: str | None = None
     where: str | None = None
     attribute: str | None = None
+    inside: str | None = None
     crs: str | None = None
     sign: str = ""
     scale: float | None = None
     confidence: float | None = None
     source_scale: float | None = None
     vintage: str = ""
+    survey: str = ""
 
 
 @dataclass(frozen=True)
 class OccurrenceSpec:
-    """The file of known deposits, and its columns."""
+    """
+    The file of known deposits, and its columns.
+
+    ``of`` is the commodity of every row, where no column tells it.
+    """
 
     path: Path
     commodity: str | None = None
+    of: str | None = None
     status: str | None = None
     label: str | None = None
     crs: str | None = None

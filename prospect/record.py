@@ -18,7 +18,7 @@ from prospect.commodities import Commodity
 from prospect.features import FeatureBuilder
 from prospect.grid import Grid
 from prospect.labels import Labels
-from prospect.own import too_fine
+from prospect.own import said_of, too_fine
 
 
 def sha256(path: Path) -> str:
@@ -61,7 +61,7 @@ def record_of(
         # Rows that others build on are steps, not evidence.
         "missing_rows": [spec.name for spec in builder.missing_ if spec.keep],
         "inputs": {
-            name: {"file": source.name, "sha256": sha256(source)}
+            name: {"file": source.name, "sha256": sha256(source), **said_of(stack[name])}
             for name, source in sources.items()
             if source.name and source.exists()
         },

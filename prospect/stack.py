@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
@@ -85,8 +85,8 @@ def open_stack(
     project = as_project(source, vectors=vectors, allow_drivers=allow_drivers).without(without)
     project = _with_roles(project, roles or {})
     _require_names(project)
-    if not project.layers:
-        raise ProjectError("A stack needs at least one raster layer, but none came.")
+    if not project.layers and not project.vectors:
+        raise ProjectError("A stack needs at least one layer, but none came.")
     infos = {s.name: _info(s, allow_drivers) for s in project.layers}
     choice = project.grid
     if like is not None:
@@ -113,8 +113,11 @@ def choose_grid(spec: GridSpec, infos: Mapping[str, RasterInfo]) -> Grid:
     Raises
     ------
     GridError
-        If ``like`` is no layer, or crs, cell and bounds do not make a grid.
+        If ``like`` is no layer, or crs, cell and bounds do not make a grid; without rasters
+        all three are needed.
     """
+    if not infos and spec.like is None:
+        return _grid_by_words(spec)
     if spec.like is not None:
         if spec.like not in infos:
             raise GridError(f"There is no layer '{spec.like}' to take the grid from.")
@@ -135,6 +138,21 @@ def choose_grid(spec: GridSpec, infos: Mapping[str, RasterInfo]) -> Grid:
                 "A grid in another coordinate system needs a cell size: give cell, in metres."
             )
         cell = base.transform.a
+    return _snapped(target, cell, bounds)
+
+
+def _grid_by_words(spec: GridSpec) -> Grid:
+    """The grid of vectors alone, which have none of their own."""
+    if spec.crs is None or spec.cell is None or spec.bounds is None:
+        raise GridError(
+            "Vectors alone have no grid: give crs, cell and bounds in [grid] of prospect.toml, or "
+            "a GeoTIFF beside them."
+        )
+    return _snapped(parse_crs(spec.crs), spec.cell, spec.bounds)
+
+
+def _snapped(target: CRS, cell: float, bounds: tuple[float, float, float, float]) -> Grid:
+    """The grid that covers bounds."""
     west, south, east, north = bounds
     if not (cell > 0 and east > west and north > south):
         raise GridError(
@@ -327,6 +345,7 @@ def _own(spec: LayerSpec | VectorSpec) -> dict[str, Any]:
         "source_scale": spec.source_scale,
         "vintage": spec.vintage,
         "medium": getattr(spec, "medium", ""),
+        "survey": spec.survey,
     }
     return {name: value for name, value in said.items() if value not in ("", None)}
 
@@ -405,6 +424,8 @@ def _vector_variable(spec: VectorSpec, grid: Grid) -> xr.Variable:
     classes = None
     if spec.attribute is not None:
         classes = layer_classes(spec.path, spec.attribute, layer=spec.layer)
+    elif spec.inside is not None:
+        classes = {1: spec.inside, 2: f"not {spec.inside}"}
     path = spec.path.absolute()
     source = VectorLayer(path, grid, spec.layer, spec.where, spec.attribute, classes, spec.crs)
     # Read one corner now: a wrong condition or path is told here and not in a worker.

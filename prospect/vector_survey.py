@@ -11,11 +11,16 @@ from prospect.errors import ProspectError
 from prospect.lexicon import named_commodities, read_age, says, structure_of
 from prospect.project import OccurrenceSpec, VectorSpec
 from prospect.tables import TABLE_SUFFIXES, Columns, guess_columns, read_table
-from prospect.vector import Outline, outline
+from prospect.vector import Outline, outline, states_system
 
 _FAULT_NAMES = ("fault", "разлом", "struct", "тектон", "lineament")
 _ROCK_COLUMNS = ("lithology", "lith", "rock", "порода", "литология", "rocktype", "rock_type")
 _AGE_COLUMNS = ("age", "index", "возраст", "индекс", "stratigraphy", "era", "label")
+_ROCK_WORDS = (
+    "greenstone", "granit", "pluton", "intrusi", "carbonate", "limestone", "shale", "flysch",
+    "ophiolite", "basalt", "зеленокамен", "гранит", "интрузи", "карбонат", "известняк", "сланц",
+    "сланец", "флиш", "офиолит", "базальт",
+)  # fmt: skip
 _UNDERSTOOD = 0.5
 """Share of rows that an attribute must say something known in, to be taken."""
 
@@ -30,18 +35,18 @@ class VectorSurvey:
     Attributes
     ----------
     vectors : tuple of VectorSpec
-    occurrences : OccurrenceSpec or None
-        The first file of points that names commodities.
+    candidates : tuple of OccurrenceSpec
+        Files of points that name commodities.
     notes : tuple of str
         What was understood, guessed and left out.
     """
 
     vectors: tuple[VectorSpec, ...] = ()
-    occurrences: OccurrenceSpec | None = None
+    candidates: tuple[OccurrenceSpec, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
 
-def survey_vectors(paths: Iterable[Path]) -> VectorSurvey:
+def survey_vectors(paths: Iterable[Path], *, crs: str | None = None) -> VectorSurvey:
     """
     Guess what vector files and tables are for.
 
@@ -53,6 +58,8 @@ def survey_vectors(paths: Iterable[Path]) -> VectorSurvey:
     ----------
     paths : iterable of path
         Vector files, CSV and XLSX.
+    crs : str, optional
+        Coordinate system of those that do not state one.
 
     Returns
     -------
@@ -62,27 +69,26 @@ def survey_vectors(paths: Iterable[Path]) -> VectorSurvey:
     vectors: list[VectorSpec] = []
     found: list[VectorSpec]
     notes: list[str] = []
-    known: OccurrenceSpec | None = None
+    candidates: list[OccurrenceSpec] = []
     for path in paths:
         try:
             if path.suffix.lower() in TABLE_SUFFIXES:
                 found = []
-                spec, told = _table(path)
+                spec, told = _table(path, crs)
             else:
                 found, spec, told = _vector(path)
         except ProspectError as error:
             notes.append(str(error))
             continue
-        vectors += found
+        stated = path.suffix.lower() in TABLE_SUFFIXES or states_system(path)
+        vectors += found if stated or crs is None else [replace(f, crs=crs) for f in found]
         notes += told
-        if spec is not None and known is None:
-            known = spec
-        elif spec is not None:
-            notes.append(f"{path.name}: occurrences as well; {known and known.path.name} is taken")
-    return VectorSurvey(_uniquely_named(vectors), known, tuple(notes))
+        if spec is not None:
+            candidates.append(spec if stated or crs is None else replace(spec, crs=crs))
+    return VectorSurvey(_uniquely_named(vectors), tuple(candidates), tuple(notes))
 
 
-def _table(path: Path) -> tuple[OccurrenceSpec | None, list[str]]:
+def _table(path: Path, crs: str | None) -> tuple[OccurrenceSpec | None, list[str]]:
     """A table's occurrences, if it has coordinates and commodities."""
     try:
         table = read_table(path)
@@ -100,22 +106,37 @@ def _table(path: Path) -> tuple[OccurrenceSpec | None, list[str]]:
         names = " ".join(f"-v '{element.column}'" for element in columns.elements[:3])
         told.append(f"{path.name}: assays; make layers of them: prospect grid {path.name} {names}")
     if columns.commodity is None:
-        told.append(
-            f"{path.name}: points of unknown purpose; if they are deposits of one commodity, name "
-            "them with --occurrences"
-        )
-        return None, told
-    if not columns.in_degrees:
-        told.append(f"{path.name}: name its coordinate system, crs = 'EPSG:...'")
+        named = _named_by_file(path, columns, list(table.columns))
+        if named is None:
+            told.append(
+                f"{path.name}: points of unknown purpose; if they are deposits of one commodity, "
+                "name them with --occurrences; to make a layer of a column: prospect grid "
+                f"{path.name} -v COLUMN"
+            )
+            return None, told
+        told.append(f"{path.name}: occurrences of {named}, by its name")
+    else:
+        told.append(_commodities_in(path, table[columns.commodity]))
+    if not columns.in_degrees and crs is None:
+        told.append(f"{path.name}: name its coordinate system with --crs, or crs = 'EPSG:...'")
     spec = OccurrenceSpec(
         path,
         commodity=columns.commodity,
+        of=None if columns.commodity else named,
         status=columns.status,
-        crs=None,
+        crs=None if columns.in_degrees else crs,
         x=columns.x,
         y=columns.y,
     )
-    return spec, [*told, _commodities_in(path, table[columns.commodity])]
+    return spec, told
+
+
+def _named_by_file(path: Path, columns: Columns, names: list[str]) -> str | None:
+    """The one commodity that a file's name tells of its points, where nothing else speaks."""
+    named = named_commodities(path.stem.replace("_", " ").replace("-", " "))
+    plain = {columns.x, columns.y, "id", "fid", "ID", "FID", "OBJECTID"}
+    alone = not set(names) - plain or columns.status is not None
+    return next(iter(named)) if len(named) == 1 and alone else None
 
 
 def _vector(path: Path) -> tuple[list[VectorSpec], OccurrenceSpec | None, list[str]]:
@@ -128,6 +149,10 @@ def _vector(path: Path) -> tuple[list[VectorSpec], OccurrenceSpec | None, list[s
         return found, None, told
     columns = guess_columns(about.values)
     if columns.commodity is None:
+        named = _named_by_file(path, columns, list(about.values))
+        if named is not None:
+            told = [f"{path.name}: occurrences of {named}, by its name"]
+            return [], OccurrenceSpec(path, of=named, status=columns.status), told
         return [], None, [f"{path.name}: {about.features} points of unknown purpose, left out"]
     spec = OccurrenceSpec(path, commodity=columns.commodity, status=columns.status)
     return [], spec, [_commodities_in(path, about.values[columns.commodity].elements())]
@@ -187,6 +212,11 @@ def _polygons(path: Path, about: Outline) -> tuple[list[VectorSpec], list[str]]:
             break
     if found:
         return found, []
+    words = path.stem.replace("_", " ").replace("-", " ")
+    if says(words, _ROCK_WORDS):
+        told = f"{path.name}: polygons of one rock by its name; the ground around is 'not' it"
+        role = f"geology.{'_'.join(words.lower().split())}"
+        return [VectorSpec(path.stem, path, role, inside=path.stem)], [told]
     names = ", ".join(list(about.values)[:8]) or "none"
     return [], [f"{path.name}: polygons of unknown purpose (attributes: {names}), left out"]
 

@@ -29,6 +29,8 @@ LAYERS = (
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "vector_survey", "commodities", "features"),
+    ("vector_inspection",),
+    ("surveying",),
     ("ground", "labels", "folds", "models", "metrics", "own"),
     ("encoding",),
     ("learners",),

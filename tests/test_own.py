@@ -11,7 +11,7 @@ from prospect.cli import main
 from prospect.errors import ProjectError, RecipeError
 from prospect.features import focal_mean, proximity
 from prospect.features.recipe import Recipe
-from prospect.own import too_fine, with_own_rows
+from prospect.own import said_of, too_fine, with_own_rows
 from prospect.vector import write_vector
 
 
@@ -79,3 +79,25 @@ def test_what_cannot_be_added(folder):
     stack["base"].attrs["sign"] = "plus"
     with pytest.raises(RecipeError, match="one of \\+, -, 0, ∩, but 'plus' came"):
         with_own_rows(Recipe(()), stack)
+
+
+def test_a_table_is_no_layer_and_what_to_do_is_said(folder):
+    (folder / "assays.csv").write_text("x,y,Sb_ppm\n1,2,3\n")
+    said = run("add", folder, folder / "assays.csv", exit_code=1)
+    assert "is a table, but a layer is a GeoTIFF or vectors" in said
+    assert "prospect grid" in said
+
+
+def test_whose_map_it_is_is_told_by_inspection_and_by_the_layer(folder):
+    run("add", folder, folder / "alteration.tif", "--source-scale", 1_000_000, "--vintage", "1978",
+        "--survey", "Южно-Киргизская экспедиция", "--confidence", 0.6)  # fmt: skip
+    said = said_of(open_stack(folder)["alteration"])
+    assert said == {
+        "role": "own.alteration",
+        "survey": "Южно-Киргизская экспедиция",
+        "vintage": "1978",
+        "source_scale": 1_000_000,
+        "confidence": 0.6,
+    }
+    assert "was drawn at 1:1,000,000, good to 500 m" in run("inspect", folder, "-q")
+    assert said_of(open_stack(folder)["base"]) == {}

@@ -154,7 +154,7 @@ def test_grids_that_cannot_be(folder, options, says):
 
 
 def test_sources_that_make_no_stack(folder, tmp_path, write_tif, ramp):
-    with pytest.raises(ProjectError, match="at least one raster layer"):
+    with pytest.raises(ProjectError, match="at least one layer"):
         open_stack([])
     with pytest.raises(ProjectError, match="no layer 'zzz'; known: mag"):
         open_stack(folder, without=["zzz"])

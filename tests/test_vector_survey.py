@@ -51,9 +51,9 @@ def test_files_become_roles_by_what_they_say(folder):
     }
     thrust = next(spec for spec in found.vectors if spec.name == "thrust")
     assert thrust.where == "\"Type\" IN ('thrust', 'надвиг')"
-    assert found.occurrences is not None
-    assert found.occurrences.path.name == "occurrences.gpkg"
-    assert found.occurrences.commodity == "сырьё"
+    (points,) = found.candidates
+    assert points.path.name == "occurrences.gpkg"
+    assert points.commodity == "сырьё"
 
 
 def test_what_was_guessed_or_left_out_is_said(folder):

@@ -12,6 +12,7 @@ from prospect.cli.options import (
     counted,
     progress_of,
     source_of,
+    takes_crs,
     takes_drivers,
     takes_quiet,
     takes_workers,
@@ -41,60 +42,124 @@ def demo(output: Path, seed: int | None, workers: int | None, quiet: bool) -> No
         click.echo(line)
 
 
-@click.command(epilog="Example: prospect init rasters/ -o lapland/")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.command(epilog="Example: prospect init rasters/ occurrences/ -o lapland/")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="Project folder; by default FOLDER itself.",
 )
+@click.option("--to", metavar="CRS", help="Projection of the grid, instead of the rasters'.")
+@click.option(
+    "--cell",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="METRES",
+    help="Cell of the grid; of vectors alone 250 m.",
+)
+@click.option(
+    "--bounds",
+    type=float,
+    nargs=4,
+    metavar="WEST SOUTH EAST NORTH",
+    help="Of the grid, in its metres; by default those of the layers.",
+)
+@takes_crs
 @takes_quiet
-def init(folder: Path, output: Path | None, quiet: bool) -> None:
-    """Look at the GeoTIFFs in FOLDER, guess what each is, and write prospect.toml."""
-    from dataclasses import replace
+def init(
+    folders: tuple[Path, ...],
+    output: Path | None,
+    to: str | None,
+    cell: float | None,
+    bounds: tuple[float, float, float, float] | None,
+    crs: str | None,
+    quiet: bool,
+) -> None:
+    """Guess what the rasters, vectors and tables in FOLDERS are, and write prospect.toml."""
+    from prospect.inspection import describe, doubts, write_survey
+    from prospect.surveying import survey
+    from prospect.vector_inspection import describe_vectors
 
-    from prospect.inspection import describe, doubts, find_vectors, survey_folder, write_survey
-    from prospect.vector_survey import survey_vectors
-
-    project, reports, refused = survey_folder(folder, progress=progress_of(quiet))
-    beside = survey_vectors(find_vectors(folder))
-    project = replace(project, vectors=beside.vectors, occurrences=beside.occurrences)
-    path = write_survey(project, output or folder)
-    click.echo(describe(reports))
-    click.echo("* a gap in this layer is a gap in the map")
-    for vector in project.vectors:
-        click.echo(f"vector {vector.name}: {vector.role}, burnt in from {vector.path.name}")
-    if project.occurrences is not None:
-        click.echo(f"occurrences: {project.occurrences.path.name}")
-    tell_list("Doubtful:", doubts(reports))
-    tell_list("Vectors and tables:", list(beside.notes))
-    tell_list("Cannot be used:", refused)
-    told = counted(len(reports), "layer")
-    many = len(reports) + len(project.vectors)
-    if project.vectors:
-        told += f" and {counted(len(project.vectors), 'vector layer')}"
-    click.echo(f"\n{told} {be(many)} in {path}. Correct it, then: prospect inspect {path.parent}")
+    if output is None and len(folders) > 1:
+        raise click.UsageError("Of several folders none is the project's: name it with -o.")
+    found = survey(folders, to=to, cell=cell, bounds=bounds, crs=crs, progress=progress_of(quiet))
+    path = write_survey(found.project, output or folders[0])
+    click.echo(f"Grid: {found.grid.describe()}")
+    tell_layers(describe(found.layers) if found.layers else "", describe_vectors(found.vectors))
+    tell_list("Doubtful:", [*doubts(found.layers), *doubts(found.vectors)])
+    tell_list("Vectors and tables:", found.notes)
+    tell_list("Cannot be used:", found.refused)
+    layers, vectors = len(found.layers), len(found.project.vectors)
+    parts = [counted(layers, "layer")] if layers or not vectors else []
+    parts += [counted(vectors, "vector layer")] if vectors else []
+    click.echo(
+        f"\n{' and '.join(parts)} {be(layers + vectors)} in {path}. Correct it, then: "
+        f"prospect inspect {path.parent}"
+    )
 
 
 @click.command(epilog="Example: prospect inspect lapland/")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@takes_crs
 @takes_drivers
 @takes_quiet
-def inspect(sources: tuple[Path, ...], drivers: tuple[str, ...], quiet: bool) -> None:
-    """Show grids, units, values and what is wrong, for a project or for layers."""
-    from prospect.inspection import describe, doubts, inspect_project
-    from prospect.stack import as_project, choose_grid
+def inspect(
+    sources: tuple[Path, ...], crs: str | None, drivers: tuple[str, ...], quiet: bool
+) -> None:
+    """Show grids, units, values and what is wrong.
 
-    project = as_project(source_of(sources), allow_drivers=drivers)
-    reports = inspect_project(project, allow_drivers=drivers, progress=progress_of(quiet))
-    grid = choose_grid(project.grid, {report.spec.name: report.info for report in reports})
-    click.echo(f"Grid: {grid.describe()}")
-    click.echo(describe(reports))
-    click.echo("* a gap in this layer is a gap in the map")
-    for vector in project.vectors:
-        click.echo(f"vector {vector.name}: {vector.role or 'no role'}, burnt in from {vector.path}")
-    tell_list("Look at:", doubts(reports))
+    SOURCES is a project, or rasters, vectors and tables of points.
+    """
+    from dataclasses import replace
+
+    from prospect.inspection import describe, doubts, inspect_project
+    from prospect.own import unlike_its_scale
+    from prospect.stack import as_project, choose_grid
+    from prospect.vector_inspection import (
+        describe_vectors,
+        inspect_files,
+        inspect_vectors,
+        is_vector,
+    )
+    from prospect.vector_survey import survey_vectors
+
+    given = source_of(sources)
+    beside = [path for path in given if is_vector(path)] if isinstance(given, list) else []
+    if isinstance(given, list):
+        given = [path for path in given if path not in beside]
+    grid, reports, vectors = None, [], []
+    if given:
+        project = as_project(given, allow_drivers=drivers)
+        if crs is not None:
+            over = tuple(replace(vector, crs=crs) for vector in project.vectors)
+            project = replace(project, vectors=over)
+            if project.occurrences is not None:
+                project = replace(project, occurrences=replace(project.occurrences, crs=crs))
+        reports = inspect_project(project, allow_drivers=drivers, progress=progress_of(quiet))
+        grid = choose_grid(project.grid, {report.spec.name: report.info for report in reports})
+        vectors = inspect_vectors(project, grid)
+        beside_scale = unlike_its_scale((*project.layers, *project.vectors), grid)
+    else:
+        beside_scale = []
+    vectors += inspect_files(beside, grid, crs=crs)
+    if grid is not None:
+        click.echo(f"Grid: {grid.describe()}")
+    tell_layers(describe(reports) if reports else "", describe_vectors(vectors))
+    if beside:
+        understood = survey_vectors(beside, crs=crs)
+        roles = [f"{v.path.name}: {v.role}, as '{v.name}'" for v in understood.vectors]
+        tell_list("Understood as:", [*roles, *understood.notes])
+    tell_list("Look at:", [*doubts(reports), *doubts(vectors), *beside_scale])
+
+
+def tell_layers(rasters: str, vectors: str) -> None:
+    """Echo the tables of rasters and of vectors."""
+    if rasters:
+        click.echo(rasters)
+        if " * " in rasters:
+            click.echo("* a gap in this layer is a gap in the map")
+    if vectors:
+        click.echo(f"\n{vectors}" if rasters else vectors)
 
 
 @click.command(
@@ -273,6 +338,8 @@ def grid_command(
     help="Of the map it was drawn from: 200000 for 1:200,000.",
 )
 @click.option("--vintage", default="", help="Year of the survey.")
+@click.option("--survey", default="", help="Whose map it is.")
+@click.option("--crs", help="Coordinate system of vectors, instead of the file's own.")
 def add(
     project: Path,
     file: Path,
@@ -283,11 +350,15 @@ def add(
     confidence: float | None,
     source_scale: float | None,
     vintage: str,
+    survey: str,
+    crs: str | None,
 ) -> None:
     """Add FILE, a GeoTIFF or vectors, to PROJECT as evidence of your own."""
+    from prospect.errors import LayerError
     from prospect.project import LayerSpec, VectorSpec, add_layer
     from prospect.raster import read_info
     from prospect.stack import guess_kind
+    from prospect.tables import TABLE_SUFFIXES
     from prospect.vector import VECTOR_SUFFIXES, outline
 
     name = name or file.stem
@@ -297,12 +368,19 @@ def add(
         "confidence": confidence,
         "source_scale": source_scale,
         "vintage": vintage,
+        "survey": survey,
     }
     role = role or f"own.{name}"
     spec: LayerSpec | VectorSpec
+    if file.suffix.lower() in TABLE_SUFFIXES:
+        raise LayerError(
+            f"{file} is a table, but a layer is a GeoTIFF or vectors: grid its columns with "
+            f"'prospect grid {file} -v COLUMN --like A_LAYER.tif -o FOLDER' and add what comes, or "
+            "name known deposits with --occurrences when training."
+        )
     if file.suffix.lower() in VECTOR_SUFFIXES:
         outline(file)
-        spec = VectorSpec(name, file, role, **said)
+        spec = VectorSpec(name, file, role, crs=crs, **said)
     else:
         info = read_info(file)
         spec = LayerSpec(name, file, role=role, unit=info.unit, kind=guess_kind(role, info), **said)

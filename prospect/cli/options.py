@@ -52,6 +52,16 @@ def takes_vectors(command: F) -> F:
     )(command)
 
 
+def takes_crs(command: F) -> F:
+    """Let a command name what files leave unsaid of their coordinates."""
+    return click.option(
+        "--crs",
+        metavar="CRS",
+        help="Coordinate system of vectors and tables: EPSG:28412, gauss-kruger for zones before "
+        "eastings, local-metres where only the unit is known.",
+    )(command)
+
+
 def takes_sheet(command: F) -> F:
     """Let a command be bounded by a map sheet."""
     return click.option(

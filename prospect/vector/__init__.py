@@ -1,6 +1,7 @@
 """Vectors: the only importer of geopandas. Points, lines and polygons, read and burnt in."""
 
 from prospect.vector.burning import HeldLayer, VectorLayer, area_mask
+from prospect.vector.checking import VectorCheck, check_vector
 from prospect.vector.frames import (
     DRIVERS,
     frame,
@@ -10,7 +11,7 @@ from prospect.vector.frames import (
     write_vector,
     write_waypoints,
 )
-from prospect.vector.opening import VECTOR_SUFFIXES, dbf_encoding, describe
+from prospect.vector.opening import VECTOR_SUFFIXES, dbf_encoding, describe, states_system
 from prospect.vector.reading import Outline, layer_classes, outline, read_points, read_vector
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "VECTOR_SUFFIXES",
     "HeldLayer",
     "Outline",
+    "VectorCheck",
     "VectorLayer",
     "area_mask",
+    "check_vector",
     "dbf_encoding",
     "describe",
     "frame",
@@ -29,6 +32,7 @@ __all__ = [
     "points_frame",
     "read_points",
     "read_vector",
+    "states_system",
     "to_crs",
     "write_vector",
     "write_waypoints",

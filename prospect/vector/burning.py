@@ -36,7 +36,8 @@ class VectorLayer:
         The class of polygons; without it the layer says where features are (1) and
         are not (0).
     classes : mapping of int to str
-        Codes of the attribute's values.
+        Codes of the attribute's values. Without an attribute, those of the polygons (1) and
+        of the ground around them (2).
     crs : str or None
         Instead of the file's own.
     """
@@ -58,10 +59,11 @@ class VectorLayer:
         array of shape (height, width)
             Without an attribute float32: 1 in every cell that a line or point touches or
             whose centre a polygon covers, else 0. With one int32: the class, -1 where no
-            polygon lies.
+            polygon lies. Without one but with classes int32 as well: inside and outside.
         """
-        categorical = self.attribute is not None
-        out = np.full((window.height, window.width), -1 if categorical else 0, np.int32)
+        categorical = self.attribute is not None or self.classes is not None
+        fill = (-1 if self.attribute is not None else 2) if categorical else 0
+        out = np.full((window.height, window.width), fill, np.int32)
         blocks = [b.intersect(self.grid.window) for b in window.lattice_blocks()]
         blocks = [b for b in blocks if b.height and b.width]
         bounds = np.array([self.grid.crop(block).bounds for block in blocks])
@@ -76,7 +78,7 @@ class VectorLayer:
                 grid = self.grid.crop(block)
                 found = np.sort(tree.query(shapely.box(*grid.bounds)))
                 if found.size:
-                    burnt = _burn(frame, codes, found, grid, fill=-1 if categorical else 0)
+                    burnt = _burn(frame, codes, found, grid, fill=fill)
                     out[part.within(window)] = burnt[part.within(block)]
         return out if categorical else out.astype(np.float32)
 

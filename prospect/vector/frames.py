@@ -49,6 +49,27 @@ def located(table: gpd.GeoDataFrame) -> NDArray[np.bool_]:
     return found
 
 
+def mended(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The features with polygons whose rings cross made valid; unchanged when all are."""
+    shapes = np.asarray(table.geometry.values)
+    broken = ~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)
+    broken &= np.isin(shapely.get_type_id(shapes), (3, 6))
+    if not broken.any():
+        return table
+    repaired = [_areas(shape) for shape in shapely.make_valid(shapes[broken])]
+    shapes = shapes.copy()
+    shapes[broken] = repaired
+    return table.set_geometry(gpd.GeoSeries(shapes, table.index, crs=table.crs))
+
+
+def _areas(shape: BaseGeometry) -> BaseGeometry:
+    """What of a mended polygon has an area: spikes and doubled-back rings become lines."""
+    if shape.geom_type in ("Polygon", "MultiPolygon"):
+        return shape
+    parts = [p for p in shapely.get_parts(shape) if p.geom_type in ("Polygon", "MultiPolygon")]
+    return shapely.union_all(parts) if parts else shapely.MultiPolygon()
+
+
 def to_crs(table: gpd.GeoDataFrame, crs: CRS, *, keep_far: bool = False) -> gpd.GeoDataFrame:
     """
     The features in another coordinate system; unchanged when it is the same.

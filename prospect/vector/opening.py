@@ -86,6 +86,11 @@ def describe(path: Path, layer: str | None) -> dict[str, Any]:
     return info
 
 
+def states_system(path: Path, layer: str | None = None) -> bool:
+    """Whether a vector file names its coordinate system."""
+    return bool(describe(path, layer)["crs"])
+
+
 def dbf_encoding(path: Path) -> str | None:
     """
     The encoding of a shapefile's attributes, where the file itself does not say it.

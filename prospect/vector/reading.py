@@ -24,7 +24,8 @@ from prospect.tables import (
     numbers,
     read_table,
 )
-from prospect.vector.frames import located, points_frame, to_crs
+from prospect.vector.checking import check_vector
+from prospect.vector.frames import located, mended, points_frame, to_crs
 from prospect.vector.opening import VECTOR_ERRORS, class_name, dbf_encoding, describe, unreadable
 
 _KINDS = ("point", "line", "polygon")
@@ -86,7 +87,9 @@ def read_vector(
     -------
     GeoDataFrame
         In the order of the file. Texts of a shapefile that does not say its encoding are
-        read in the one whose letters look most like words.
+        read in the one whose letters look most like words. Heights are dropped; polygons
+        whose rings cross or touch themselves are mended, so that ground within an odd number
+        of rings is inside.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def read_vector(
     frame = frame.set_crs(found, allow_override=True)
     if not keep_empty:
         frame = frame[located(frame)]
-    frame = frame.reset_index(drop=True)
+    frame = mended(frame.reset_index(drop=True))
     if to is not None:
         frame = to_crs(frame, to)
     return frame
@@ -173,7 +176,7 @@ def _placed_table(path: Path, crs: str | None, x: str | None, y: str | None) -> 
     """A table of points; ``attrs["notes"]`` says how it was understood."""
     table = read_table(path)
     columns = guess_columns(table.columns)
-    in_degrees = columns.in_degrees and x is None and y is None
+    in_degrees = columns.in_degrees and x in (None, columns.x) and y in (None, columns.y)
     x, y = x or columns.x, y or columns.y
     if x not in table.columns or y not in table.columns:
         raise LayerError(
@@ -225,9 +228,8 @@ def outline(path: Path | str, *, layer: str | None = None) -> Outline:
     geometry = str(info["geometry_type"] or "").lower()
     kind = next((k for k in _KINDS if k in geometry), "")
     if not kind:
-        types = Counter(map(str.lower, read_vector(path, layer=layer, crs="EPSG:4326").geom_type))
-        commonest = types.most_common(1)[0][0] if types else ""
-        kind = next((k for k in _KINDS if k in commonest), "mixed")
+        kind = check_vector(path, layer=layer).kind
+        kind = kind if kind in _KINDS else "mixed"
     texts = [name for name in table.columns if table[name].dtype.kind not in "fMm"]
     values = {
         str(name): Counter(text for text in map(class_name, table[name]) if text) for name in texts

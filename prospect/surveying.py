@@ -1,0 +1,220 @@
+"""Folders of rasters, vectors and tables become one project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from pyproj import CRS, Transformer
+
+from prospect.errors import GridError, ProjectError, ProspectError
+from prospect.grid import Grid, crs_name, parse_crs, same_crs
+from prospect.inspection import (
+    CANNOT,
+    RASTER_SUFFIXES,
+    LayerReport,
+    find_vectors,
+    survey_folder,
+)
+from prospect.inspection import files as files_of
+from prospect.progress import Progress, silent
+from prospect.project import GridSpec, OccurrenceSpec, Project
+from prospect.raster import read_info
+from prospect.stack import choose_grid
+from prospect.vector import check_vector, located, read_points
+from prospect.vector_inspection import VectorReport, inspect_occurrences, inspect_vectors
+from prospect.vector_survey import VectorSurvey, survey_vectors
+
+CELL = 250.0
+"""Metres: what linework of 1:200,000 is good to (METHODS.md)."""
+
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """
+    A guessed project and what is to be said of it.
+
+    Attributes
+    ----------
+    project : Project
+    grid : Grid
+    layers : list of LayerReport
+    vectors : list of VectorReport
+    notes : list of str
+        What was understood, guessed and left out.
+    refused : list of str
+        A sentence for every raster that cannot be used.
+    """
+
+    project: Project
+    grid: Grid
+    layers: list[LayerReport] = field(default_factory=list)
+    vectors: list[VectorReport] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def survey(
+    folders: Sequence[Path],
+    *,
+    to: str | None = None,
+    cell: float | None = None,
+    bounds: Bounds | None = None,
+    crs: str | None = None,
+    progress: Progress = silent,
+) -> Survey:
+    """
+    Guess a project from folders.
+
+    Parameters
+    ----------
+    folders : sequence of path
+    to, cell, bounds : str, float, (west, south, east, north), optional
+        Another grid than the rasters'. Vectors alone need ``to`` unless they share a
+        projection, and are given cells of 250 m around all that they hold.
+    crs : str, optional
+        Coordinate system of vectors and tables that do not state one.
+    progress : callable
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    ProjectError
+        If a folder is missing, or nothing in the folders can be used.
+    GridError
+        If vectors alone do not make a grid.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise ProjectError(
+                f"There is no folder {folder}: give the folder that holds the layers."
+            )
+    rasters = [path for folder in folders for path in files_of(folder, RASTER_SUFFIXES)]
+    found = survey_vectors((p for folder in folders for p in find_vectors(folder)), crs=crs)
+    layers: list[LayerReport] = []
+    refused: list[str] = []
+    if rasters:
+        try:
+            project, layers, refused = survey_folder(rasters, progress=progress)
+        except ProjectError as error:
+            if not found.vectors or to is None:
+                raise
+            project, refused = Project(folders[0]), [str(error)]
+    else:
+        project = Project(folders[0])
+    vectors = found.vectors
+    if bounds is not None:
+        # The map follows the bounds, not a layer.
+        layers = [replace(r, spec=replace(r.spec, required=False)) for r in layers]
+        project = replace(project, layers=tuple(report.spec for report in layers))
+    if layers:
+        spec = replace(project.grid, crs=to, cell=cell, bounds=bounds)
+        grid = choose_grid(spec, {r.spec.name: read_info(r.spec.path) for r in layers})
+    else:
+        spec = _grid_around(found, folders, to, cell, bounds)
+        grid = choose_grid(spec, {})
+    taken, told = _most_on(found.candidates, grid)
+    project = replace(project, grid=spec, vectors=vectors, occurrences=taken)
+    notes = [*found.notes, *told]
+    return Survey(project, grid, layers, inspect_vectors(project, grid), notes, refused)
+
+
+def _most_on(
+    candidates: Sequence[OccurrenceSpec], grid: Grid
+) -> tuple[OccurrenceSpec | None, list[str]]:
+    """The file of occurrences with most points on the grid, and what there is of the others."""
+    seen = [(spec, inspect_occurrences(spec, grid)) for spec in candidates]
+    broken = [report.doubts[-1] for _, report in seen if report.kind == CANNOT]
+    counted = [(spec, report.on_grid or 0) for spec, report in seen if report.kind != CANNOT]
+    if not counted:
+        return None, broken
+    taken, most = max(counted, key=lambda pair: pair[1])
+    others = [
+        f"{spec.path.name}: {count} occurrences on the grid as well; take it instead with "
+        "--occurrences"
+        for spec, count in counted
+        if spec is not taken and count
+    ]
+    empty = [spec.path.name for spec, count in counted if not count]
+    if not most:
+        return None, [*broken, f"no occurrence lies on the grid, of those in {', '.join(empty)}"]
+    return taken, [*broken, *others, *(f"{name}: none of it lies on the grid" for name in empty)]
+
+
+def _boxes_of_points(candidates: Sequence[OccurrenceSpec], target: CRS) -> list[Bounds]:
+    """The bounds of occurrences in a grid's own system; those of the whole world are not."""
+    boxes: list[Bounds] = []
+    for spec in candidates:
+        try:
+            table = read_points(spec.path, crs=spec.crs, x=spec.x, y=spec.y)
+        except ProspectError:
+            continue  # told when the project is inspected
+        if same_crs(CRS(table.crs), target) and located(table).any():
+            west, south, east, north = table[located(table)].total_bounds
+            boxes.append((float(west), float(south), float(east), float(north)))
+    return boxes
+
+
+def _grid_around(
+    found: VectorSurvey,
+    folders: Sequence[Path],
+    to: str | None,
+    cell: float | None,
+    bounds: Bounds | None,
+) -> GridSpec:
+    """A grid for vectors alone."""
+    where = ", ".join(map(str, folders))
+    vectors = found.vectors
+    if not vectors:
+        raise ProjectError(
+            f"{where} holds no GeoTIFF (.tif), and no lines or polygons of a known purpose: bring "
+            "layers into the folder, make them of tables with prospect grid, or name vectors with "
+            "--vector ROLE=PATH when training."
+        )
+    checks = []
+    for spec in vectors:
+        try:
+            checks.append(check_vector(spec.path, where=spec.where, layer=spec.layer, crs=spec.crs))
+        except ProspectError:
+            continue  # told when the project is inspected
+    systems = [check.crs for check in checks if check.crs is not None]
+    if to is None:
+        shared = systems and all(same_crs(systems[0], other) for other in systems)
+        if not shared or systems[0].is_geographic:
+            raise GridError(
+                f"{where} holds vectors but no GeoTIFF to take a grid from: name its projection, "
+                "--to EPSG:32642, with --cell METRES and --bounds WEST SOUTH EAST NORTH."
+                if systems
+                else f"The vectors in {where} have no coordinate system: name it with --crs, for "
+                "example EPSG:28412, or local-metres when only its unit is known."
+            )
+        target = systems[0]
+        to = next(s.crs for s in vectors if s.crs) if not target.to_epsg() else crs_name(target)
+    target = parse_crs(to)
+    if bounds is None:
+        boxes = []
+        for check in checks:
+            if check.crs is None or not np.isfinite(check.bounds).all():
+                continue
+            box = check.bounds
+            if not same_crs(check.crs, target):
+                mover = Transformer.from_crs(check.crs, target, always_xy=True)
+                box = mover.transform_bounds(*box, densify_pts=21)
+            boxes.append(box)
+        boxes += _boxes_of_points(found.candidates, target)
+        corners = np.array(boxes, float).reshape(-1, 4)
+        bounds = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
+        bounds = (float(bounds[0]), float(bounds[1]), float(bounds[2]), float(bounds[3]))
+        if not np.isfinite(bounds).all():
+            raise GridError(
+                f"The vectors in {where} reach too far for {crs_name(target)}: give --bounds "
+                "WEST SOUTH EAST NORTH, in its metres."
+            )
+    return GridSpec(crs=to, cell=cell or CELL, bounds=bounds)
