@@ -15,7 +15,7 @@ from prospect.stack import open_stack
 from prospect.synthetic import make_region, write_region
 from prospect.synthetic.deposits import EXPECTED
 from prospect.synthetic.fields import distance_to, random_field, rough_line
-from prospect.synthetic.geology import JURASSIC, MOLASSE
+from prospect.synthetic.geology import JURASSIC, JURASSIC_DEPTH, MOLASSE
 from prospect.synthetic.relief import Drainage
 from prospect.vector import read_vector
 
@@ -203,6 +203,30 @@ def test_assays_are_censored(region):
         assert (pd.to_numeric(column[~low]) > 0).all()
 
 
+def test_boreholes_find_coal_where_it_is_rich_and_bottom_where_basins_end(region):
+    holes = region.boreholes
+    row, col, inside = region.grid.index(holes["x"].to_numpy(), holes["y"].to_numpy())
+    assert inside.all()
+    rock = region.lithology.to_numpy()[row, col]
+    assert np.isin(rock, [JURASSIC, MOLASSE, -1]).all()
+    assert (rock == -1).any(), "holes see what cover hides"
+    np.testing.assert_array_equal(holes["coal"], holes["coal_m"] >= 1.0)
+    assert 25 < holes["coal"].sum() < 65
+    rich = region.truth.intensity["coal"].to_numpy()[row, col]
+    seen = np.isfinite(rich)
+    assert roc_auc_score(holes["coal"][seen], rich[seen]) > 0.75
+    reached = holes["basement_m"].notna()
+    assert (holes["basement_m"] < holes["depth_m"])[reached].all()
+    bottom = holes.assign(rock=rock)[reached].groupby("rock")["basement_m"].median()
+    assert bottom[JURASSIC] < JURASSIC_DEPTH < bottom[MOLASSE]
+
+
+def test_boreholes_do_not_betray_the_deposits_drawn(coarse):
+    other = make_region(3, realisation=1, **COARSE)
+    pd.testing.assert_frame_equal(coarse.boreholes, other.boreholes)
+    assert make_region(shape=(24, 30), cell=500.0).boreholes.shape[1] == 8
+
+
 def test_vectors_fit_the_map(region):
     assert set(region.faults["kind"]) == {"thrust", "strike_slip"}
     west, south, east, north = region.grid.bounds
@@ -253,6 +277,8 @@ def test_folder_reopens(region, tmp_path):
     pd.testing.assert_frame_equal(occurrences, region.occurrences, check_dtype=False)
     assays = pd.read_csv(folder / "assays.csv", dtype=str)
     assert assays["Sb_ppm"].tolist() == region.assays["Sb_ppm"].tolist()
+    holes = pd.read_csv(folder / "boreholes.csv")
+    pd.testing.assert_frame_equal(holes, region.boreholes, check_dtype=False)
     for commodity in EXPECTED:
         values = read_values(folder / "truth" / f"{commodity}_intensity.tif", "continuous")
         np.testing.assert_array_equal(values, region.truth.intensity[commodity].to_numpy())

@@ -60,6 +60,11 @@ def scores(geology: Geology) -> dict[str, Field]:
     }
 
 
+def exponent(z: Field, latent: Field) -> Field:
+    """Logarithm of the intensity, but for a constant: 1.5 z + 0.8 L."""
+    return 1.5 * z + 0.8 * latent
+
+
 def intensity(z: Field, latent: Field, allowed: NDArray[np.bool_], expected: float) -> Field:
     """
     Expected deposits in each cell.
@@ -67,7 +72,7 @@ def intensity(z: Field, latent: Field, allowed: NDArray[np.bool_], expected: flo
     exp(1.5 z + 0.8 L), 0 where ore is not ``allowed``, scaled to the ``expected`` number in
     all. Gaps of ``z`` stay gaps.
     """
-    raw = np.where(allowed | np.isnan(z), np.exp(1.5 * z + 0.8 * latent), 0.0)
+    raw = np.where(allowed | np.isnan(z), np.exp(exponent(z, latent)), 0.0)
     total = np.nansum(raw)
     # A small map may hold no basin, and so no coal.
     return np.asarray(raw * (expected / total) if total > 0 else raw)

@@ -24,12 +24,14 @@ from prospect.synthetic import surveys
 from prospect.synthetic.deposits import (
     EXPECTED,
     discover,
+    exponent,
     intensity,
     latent_fields,
     realise,
     report,
     scores,
 )
+from prospect.synthetic.drilling import boreholes
 from prospect.synthetic.fields import Field
 from prospect.synthetic.geology import CLASSES, Geology, make_geology, parts
 from prospect.synthetic.relief import Relief, make_relief
@@ -83,7 +85,7 @@ ATTRS: dict[str, dict[str, Any]] = {
 # parts go to the end.
 _GROUND = (
     "belt", "faults", "plutons", "basins", "relief", "latent", "magnetics", "gravity",
-    "geochemistry", "licences", "names",
+    "geochemistry", "licences", "names", "drilling",
 )  # fmt: skip
 _DRAWN = ("deposits", "discovery", "report")
 
@@ -143,6 +145,9 @@ class Region:
     assays : DataFrame
         Drainage samples as a laboratory reports them: ``sample``, ``x``, ``y`` and columns
         such as ``Sb_ppm``, as text, with ``<0.5`` below the detection limit.
+    boreholes : DataFrame
+        Of the coal basins: ``hole``, ``x``, ``y``, ``collar_m``, ``depth_m``, ``basement_m``,
+        ``coal_m`` and ``coal``, 1 or 0.
     truth : Truth
         What is not known.
     """
@@ -156,6 +161,7 @@ class Region:
     licence_blocks: pd.DataFrame
     occurrences: pd.DataFrame
     assays: pd.DataFrame
+    boreholes: pd.DataFrame
     truth: Truth
 
     @property
@@ -230,7 +236,8 @@ def make_region(
 
     cover = relief.cover[inner]
     basin = geology.basin_depth[inner] > 0
-    z = {name: np.where(cover, np.nan, field[inner]) for name, field in scores(geology).items()}
+    mapped = {name: field[inner] for name, field in scores(geology).items()}
+    z = {name: np.where(cover, np.nan, field) for name, field in mapped.items()}
     rate = {
         name: intensity(z[name], latent[name][inner], basin if name == "coal" else ~basin, number)
         for name, number in EXPECTED.items()
@@ -251,6 +258,13 @@ def make_region(
         licence_blocks=licences,
         occurrences=report(deposits[deposits["known"]], grid, streams["report"]),
         assays=assays,
+        boreholes=boreholes(
+            grid,
+            geology.basin_depth[inner],
+            relief.elevation[inner],
+            exponent(mapped["coal"], latent["coal"][inner]),
+            streams["drilling"],
+        ),
         truth=Truth(_dataset(rate, grid), _dataset(z, grid), deposits),
     )
 

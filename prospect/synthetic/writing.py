@@ -46,6 +46,8 @@ licence_blocks.gpkg blocks to compare (name)
 occurrences.csv     what is known: fewer than half of the deposits, with satellites,
                     duplicates, misplaced points and a few wrong commodities
 assays.csv          stream sediments, ppm; "<" is below the detection limit
+boreholes.csv       of the coal basins: depth to their bottom, thickness of coal, and
+                    whether there is coal (1) or not (0)
 truth/              what no one would know: expected deposits in each cell (*_intensity.tif)
                     and every deposit drawn from them (deposits.csv). Never train on it.
 
@@ -81,6 +83,7 @@ def write_region(region: Region, folder: Path | str) -> Path:
     for file, table in (
         ("occurrences.csv", region.occurrences),
         ("assays.csv", region.assays),
+        ("boreholes.csv", region.boreholes),
         ("truth/deposits.csv", region.truth.deposits.round({"x": 0, "y": 0})),
     ):
         table.to_csv(folder / file, index=False, encoding="utf-8", lineterminator="\n")
