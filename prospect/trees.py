@@ -44,17 +44,24 @@ class Trees:
     roots: NDArray[np.int64]
     values: Doubles
     starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     votes: bool
 
     def total(
         self, block: Block, valid: Mask, *, start: float = 0.0, squares: bool = False
-    ) -> tuple[Doubles, Doubles]:
-        """Sum of the leaves' values tree after tree from ``start``, and of their squares."""
+    ) -> tuple[Doubles, Doubles, Doubles]:
+        """
+        Sum of the leaves' values tree after tree from ``start``, and of their squares.
+
+        Where trees are parted into draws: of the draws' means, of their squares, and of the
+        variances between the trees of a draw. What is not asked for, or not there, is empty.
+        """
         # Numba is waited for only when trees are asked.
         from prospect._kernels.forest import add_trees
 
         total = np.full(valid.shape, np.nan)
         squared = np.full(valid.shape if squares else (0, 0), np.nan)
+        inner = np.full(valid.shape if squares and self.ends.size else (0, 0), np.nan)
         across = 1 if len(self.nodes) <= 4 * NEAR_NODES else 8
         add_trees(
             block,
@@ -65,17 +72,23 @@ class Trees:
             self.roots,
             self.values,
             self.starts,
+            self.ends,
             self.votes,
             start,
             across,
             total,
             squared,
+            inner,
         )
-        return total, squared
+        return total, squared, inner
 
 
-def pack(trees: Sequence[Tree]) -> Trees | None:
-    """Arrays for the kernel, or None if a tree has more different leaves than it can tell."""
+def pack(trees: Sequence[Tree], draws: Sequence[int] = ()) -> Trees | None:
+    """
+    Arrays for the kernel, or None if a tree has more different leaves than it can tell.
+
+    ``draws`` parts the trees: how many each draw has, one after another.
+    """
     from prospect._kernels.forest import BATCH
 
     sizes = np.array([len(tree.left) for tree in trees])
@@ -106,8 +119,12 @@ def pack(trees: Sequence[Tree]) -> Trees | None:
     nodes[:, 1] = 64 * column
     nodes[:, 2] = code[(left + first[owner])[inner]]
     nodes[:, 3] = code[(right + first[owner])[inner]]
-    votes = bool(np.isin(values, (0.0, 1.0)).all())
-    return Trees(features, fills, nodes.ravel(), code[first], values, starts, votes)
+    ends = np.zeros(len(trees) if draws else 0, np.int64)
+    if draws:
+        ends[np.cumsum(draws) - 1] = draws
+    # Votes are counted over all trees, whatever their draw.
+    votes = bool(np.isin(values, (0.0, 1.0)).all()) and not draws
+    return Trees(features, fills, nodes.ravel(), code[first], values, starts, ends, votes)
 
 
 def _require_downward(*arrays: NDArray[np.int64]) -> None:

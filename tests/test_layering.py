@@ -31,7 +31,7 @@ LAYERS = (
     ("ground", "labels", "folds", "models", "metrics", "own"),
     ("encoding",),
     ("learners",),
-    ("calibration", "applicability", "inference", "experience"),
+    ("calibration", "applicability", "inference", "compiling", "parts", "experience"),
     ("model", "model_file"),
     ("samples", "record", "bands"),
     ("training",),
