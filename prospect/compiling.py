@@ -54,7 +54,7 @@ from prospect.parts import (
     Ranked,
     Steps,
 )
-from prospect.trees import Doubles, Tree, pack
+from prospect.trees import Doubles, Tree, pack, with_means
 
 FORESTS = (
     RandomForestClassifier,
@@ -247,15 +247,18 @@ def _boosting(fitted: HistGradientBoostingClassifier, reading: Reading) -> Part 
         feature = np.where(leaf, 0, nodes["feature_idx"])
         if not _parted_alike(reading, reading.planes[feature], nodes["num_threshold"]):
             return None
+        left, right = (
+            np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right")
+        )
         trees.append(
             Tree(
-                left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
-                right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
+                left=left,
+                right=right,
                 plane=reading.planes[feature],
                 threshold=nodes["num_threshold"],
                 gaps_left=nodes["missing_go_to_left"].astype(bool),
                 fill=None if reading.fills is None else reading.fills[feature],
-                value=nodes["value"],
+                value=with_means(left, right, nodes["value"], nodes["count"]),
             )
         )
     packed = pack(trees)
@@ -377,15 +380,11 @@ def _steps(fitted: WeightsOfEvidence, reading: Reading) -> Part | None:
     if reading.encodings or list(fitted.classes_) != [0, 1]:
         return None
     used = np.flatnonzero(fitted.used_)
-    edges = [np.asarray(fitted.edges_[j], float) for j in used]
-    weights = [fitted.coef_[0, j] * np.asarray(fitted.weights_[j], float) for j in used]
     return Steps(
         reading.planes[used],
         reading.filled(used),
-        np.concatenate([[], *edges]),
-        np.cumsum([0, *(len(each) for each in edges)]),
-        np.concatenate([[], *weights]),
-        np.cumsum([0, *(len(each) for each in weights)]),
+        tuple(np.asarray(fitted.edges_[j], float) for j in used),
+        tuple(fitted.coef_[0, j] * np.asarray(fitted.weights_[j], float) for j in used),
         float(fitted.intercept_[0]),
     )
 

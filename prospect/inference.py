@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from prospect.compiling import Reading, compile_part
 from prospect.errors import ModelError
-from prospect.parts import Foreign, Part, Scores
+from prospect.parts import Foreign, Groups, Part, Scores
 from prospect.trees import Block, Doubles, Mask
+
+_GAP = 255
+_STRIPE = 64
+"""Rows whose contributions are held at a time, a number a group and cell."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,97 @@ class Predictor:
         if not self.draws and not self.members:
             raise ModelError("The spread was asked for, but the estimator has no members.")
         return self.part.score(*self._require(block, valid), spread=True)
+
+    def contributions(
+        self, block: NDArray[Any], groups: ArrayLike, valid: Mask | None = None
+    ) -> NDArray[np.float32]:
+        """
+        What each group of evidence adds to the score of every cell.
+
+        Along a cell's way down every tree, the change of the mean of what was learnt is put
+        to the feature that was asked [1]_. Linear models say how far a feature is from its
+        mean, times its coefficient; weights of evidence, the weight; fuzzy overlays, the
+        logit of the membership; blends, how both divide what they say, each to a sum of 1.
+        A gap counts as what it is taken for.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`predict`.
+        groups : array of shape (feature,), int
+            The group of each feature, from 0.
+
+        Returns
+        -------
+        array of shape (group, rows, cols), float32
+            On the scale of what is added up: the score of trees, the logit of boosting and
+            of sums of evidence. NaN where ``valid`` is false.
+
+        Raises
+        ------
+        ModelError
+            If an estimator is asked itself, or block or groups do not fit.
+
+        References
+        ----------
+        .. [1] Saabas (2014). Interpreting random forests. blog.datadive.net.
+        """
+        cells, valid = self._require(block, valid)
+        told = self.part.contributions(cells, valid, self._require_groups(groups))
+        told[:, ~valid] = np.nan
+        return told
+
+    def drivers(
+        self,
+        block: NDArray[Any],
+        valid: Mask,
+        groups: ArrayLike,
+        *,
+        against: bool = False,
+    ) -> NDArray[np.uint8]:
+        """
+        The group of evidence that raises the score of every cell most, or lowers it.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`predict`.
+        groups : array of shape (feature,), int
+            The group of each feature, from 0; at most 254 groups.
+        against : bool
+            The group that lowers the score most instead.
+
+        Returns
+        -------
+        array of shape (rows, cols), uint8
+            Numbers of groups, the first of equal ones; one more than the last where no group
+            raises (lowers) the score; 255 where ``valid`` is false.
+
+        Raises
+        ------
+        ModelError
+            As of :meth:`contributions`.
+        """
+        cells, valid = self._require(block, valid)
+        known = self._require_groups(groups)
+        out = np.full(valid.shape, _GAP, np.uint8)
+        for top in range(0, len(valid), _STRIPE):
+            rows = slice(top, top + _STRIPE)
+            told = self.part.contributions(np.ascontiguousarray(cells[:, rows]), valid[rows], known)
+            if against:
+                np.negative(told, out=told)
+            leading = np.where(told.max(axis=0) > 0, told.argmax(axis=0), known.total)
+            out[rows][valid[rows]] = leading[valid[rows]]
+        return out
+
+    def _require_groups(self, groups: ArrayLike) -> Groups:
+        of = np.asarray(groups)
+        if of.shape != (self.features,) or of.dtype.kind not in "iu" or (of < 0).any():
+            raise ModelError(f"A group, from 0, of each of {self.features} features was expected.")
+        count = int(of.max()) + 1
+        if count >= _GAP:
+            raise ModelError(f"At most 254 groups of evidence can be told apart, not {count}.")
+        return Groups(of.astype(np.int64), count)
 
     def _require(self, block: NDArray[Any], valid: Mask | None) -> tuple[Block, Mask]:
         if block.ndim != 3 or block.shape[0] != self.features:

@@ -12,12 +12,24 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
+from prospect.errors import ModelError
 from prospect.grid import LATTICE
 from prospect.learners import likelihood
 from prospect.models.blended import weighted_ranks
 from prospect.trees import Block, Doubles, Mask, Trees
 
 Longs = NDArray[np.int64]
+
+
+class Groups(NamedTuple):
+    """Evidence groups: the number of each plane's, and how many there are."""
+
+    of: Longs
+    total: int
+
+    def parted(self, planes: Longs) -> list[Longs]:
+        """Places in ``planes`` of each group's own, group by group."""
+        return [np.flatnonzero(self.of[planes] == number) for number in range(self.total)]
 
 
 class Scores(NamedTuple):
@@ -54,6 +66,15 @@ class Part(ABC):
     @abstractmethod
     def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
         """The scores, and how they are spread if that is asked for."""
+
+    @abstractmethod
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        """
+        What each group of planes adds to the score, of shape (group, rows, cols).
+
+        On the scale of what is added up: the score of trees, the logit of boosting and of
+        sums of evidence. 0 where not valid.
+        """
 
 
 def _level(scores: Doubles, valid: Mask, *, spread: bool) -> Scores:
@@ -104,6 +125,12 @@ class Forest(Part):
             return Scores(total, deviation, _none(valid))
         return Scores(total, _none(valid), deviation)
 
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        told = self.trees.contributions(block, valid, *groups)
+        if not self.trees.ends.size:
+            told /= np.float32(len(self.trees.roots))
+        return told
+
 
 @dataclass(frozen=True)
 class Boosting(Part):
@@ -116,6 +143,9 @@ class Boosting(Part):
     def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
         total, _, _ = self.trees.total(block, valid, start=self.baseline)
         return _level(total if self.raw else expit(total, out=total), valid, spread=spread)
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        return self.trees.contributions(block, valid, *groups)
 
 
 @dataclass(frozen=True)
@@ -136,6 +166,22 @@ class Lines(Part):
         add_lines(block, self.planes, self.fills, self.centre, self.divisor, self.slope, total)
         return _level(expit(total, out=total), valid, spread=spread)
 
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        from prospect._kernels.evidence import add_lines
+
+        told = np.zeros((groups.total, *valid.shape))
+        for total, own in zip(told, groups.parted(self.planes), strict=True):
+            add_lines(
+                block,
+                self.planes[own],
+                self.fills[own],
+                self.centre[own],
+                self.divisor[own],
+                self.slope[own],
+                total,
+            )
+        return np.where(valid, told, 0.0).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class Steps(Part):
@@ -143,27 +189,36 @@ class Steps(Part):
 
     planes: Longs
     fills: Doubles
-    edges: Doubles
-    first_edge: Longs
-    weights: Doubles
-    first_weight: Longs
+    edges: tuple[Doubles, ...]
+    weights: tuple[Doubles, ...]
     intercept: float
 
     def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
+        total = np.where(valid, self.intercept, np.nan)
+        self._add(block, np.arange(len(self.planes)), total)
+        return _level(expit(total, out=total), valid, spread=spread)
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        told = np.zeros((groups.total, *valid.shape))
+        for total, own in zip(told, groups.parted(self.planes), strict=True):
+            self._add(block, own, total)
+        return np.where(valid, told, 0.0).astype(np.float32)
+
+    def _add(self, block: Block, own: Longs, total: Doubles) -> None:
+        """Add the weights of some features."""
         from prospect._kernels.evidence import add_steps
 
-        total = np.where(valid, self.intercept, np.nan)
+        edges, weights = [self.edges[j] for j in own], [self.weights[j] for j in own]
         add_steps(
             block,
-            self.planes,
-            self.fills,
-            self.edges,
-            self.first_edge,
-            self.weights,
-            self.first_weight,
+            self.planes[own],
+            self.fills[own],
+            np.concatenate([[], *edges]),
+            np.cumsum([0, *(len(each) for each in edges)]),
+            np.concatenate([[], *weights]),
+            np.cumsum([0, *(len(each) for each in weights)]),
             total,
         )
-        return _level(expit(total, out=total), valid, spread=spread)
 
 
 @dataclass(frozen=True)
@@ -180,26 +235,39 @@ class Memberships(Part):
     overlay: Any
 
     def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
-        from prospect._kernels.evidence import overlay
-
         scores = np.empty(valid.shape)
         for top in range(0, len(scores), _ROWS):
             rows = slice(top, top + _ROWS)
-            found = np.empty((5, *valid[rows].shape))
-            overlay(
-                np.ascontiguousarray(block[:, rows]),
-                self.planes,
-                self.fills,
-                self.group,
-                self.shape,
-                self.low,
-                self.high,
-                self.floor,
-                found,
-            )
+            found = self._overlay(block[:, rows], np.arange(len(self.planes)))
             scores[rows] = self.overlay.overlaid(*found)
         scores[~valid] = np.nan
         return _level(scores, valid, spread=spread)
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        told = np.zeros((groups.total, *valid.shape), np.float32)
+        for each, own in zip(told, groups.parted(self.planes), strict=True):
+            # The sum of the logits of memberships: an even one says nothing.
+            product, complement = self._overlay(block, own)[:2]
+            each[valid] = (np.log(product) - np.log(complement))[valid]
+        return told
+
+    def _overlay(self, block: Block, own: Longs) -> Doubles:
+        """What memberships of some features have in common."""
+        from prospect._kernels.evidence import overlay
+
+        found = np.empty((5, *block.shape[1:]))
+        overlay(
+            np.ascontiguousarray(block),
+            self.planes[own],
+            self.fills[own],
+            self.group[own],
+            self.shape[own],
+            self.low[own],
+            self.high[own],
+            self.floor,
+            found,
+        )
+        return found
 
 
 _ROWS = 16
@@ -219,6 +287,9 @@ class Calibrated(Part):
             scores[valid] = self.calibrator.predict(scores[valid])
         return _level(scores, valid, spread=spread)
 
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        return self.part.contributions(block, valid, groups)
+
 
 @dataclass(frozen=True)
 class Capped(Part):
@@ -235,6 +306,9 @@ class Capped(Part):
     def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
         scores = self.part.score(block, valid, spread=False).likelihood
         return _level(np.minimum(scores / self.share, 1), valid, spread=spread)
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        return self.part.contributions(block, valid, groups)
 
 
 @dataclass(frozen=True)
@@ -253,6 +327,15 @@ class Ranked(Part):
     def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
         scores = [part.score(block, valid, spread=False).likelihood for part in self.parts]
         return _level(weighted_ranks(scores, self.ranks, self.shares), valid, spread=spread)
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        told = np.zeros((groups.total, *valid.shape), np.float32)
+        for part, share in zip(self.parts, self.shares, strict=True):
+            # What parts add has no common scale: each says how its own is divided.
+            own = part.contributions(block, valid, groups)
+            whole = np.abs(own).sum(axis=0)
+            told += np.float32(share) * own / np.where(whole > 0, whole, np.float32(1))
+        return told
 
 
 @dataclass(frozen=True)
@@ -290,6 +373,13 @@ class Bag(Part):
             return Scores(total, deviation, inside)
         return Scores(total, _none(valid), np.hypot(deviation, inside))
 
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        told = np.zeros((groups.total, *valid.shape), np.float32)
+        for part in self.parts:
+            told += part.contributions(block, valid, groups)
+        told /= np.float32(len(self.parts))
+        return told
+
 
 @dataclass(frozen=True)
 class Encoded(Part):
@@ -310,6 +400,10 @@ class Encoded(Part):
 
     def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
         return self.part.score(self.extended(block), valid, spread=spread)
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        of = np.concatenate([groups.of, groups.of[[each.plane for each in self.encodings]]])
+        return self.part.contributions(self.extended(block), valid, Groups(of, groups.total))
 
     def extended(self, block: Block) -> Block:
         """The block with a plane more for each encoding."""
@@ -352,3 +446,9 @@ class Foreign(Part):
                     cells = np.ascontiguousarray(block[:, *here][:, inside].T)
                     out[here][inside] = likelihood(self.estimator, cells)
         return _level(out, valid, spread=spread)
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        raise ModelError(
+            f"What drives a {type(self.estimator).__name__} cannot be told cell by cell: it can "
+            "of trees, boosting, logistic regression and the learners of this package."
+        )
