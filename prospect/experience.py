@@ -112,13 +112,16 @@ class Experience:
             )
         valid = np.ones(block.shape[1:], bool) if valid is None else valid
         out = np.full(valid.shape, np.nan, np.float32)
+        # What parts points most is summed first: a point that is too far is soon known to be.
+        wide = np.argsort(-self.points.var(axis=0), kind="stable")
+        first = wide[wide < len(self.planes)]
         nearest_distance(
             np.ascontiguousarray(block, np.float32),
             np.ascontiguousarray(valid, bool),
-            self.planes,
-            self.centre,
-            self.scale,
-            self.points,
+            self.planes[first],
+            self.centre[first],
+            self.scale[first],
+            np.ascontiguousarray(self.points[:, wide]),
             out,
         )
         out /= np.float32(self.mean_distance)

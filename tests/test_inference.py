@@ -18,6 +18,7 @@ from sklearn.ensemble import (
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
@@ -273,7 +274,7 @@ def test_the_default_estimator_as_it_is_trained():
 
 
 def bag_of_strangers(values, label):
-    return BaggingClassifier(LogisticRegression(), 3).fit(np.nan_to_num(values), label)
+    return BaggingClassifier(GaussianNB(), 3).fit(np.nan_to_num(values), label)
 
 
 def calibrated_bag(values, label):
@@ -325,7 +326,7 @@ def test_a_tree_of_very_many_leaves_is_asked_itself(monkeypatch):
 def test_predictors_travel():
     values, label = samples()
     cells = block()
-    for estimator in (RandomForestClassifier(3), LogisticRegression()):
+    for estimator in (RandomForestClassifier(3), LogisticRegression(), GaussianNB()):
         predictor = compile_estimator(estimator.fit(values, label))
         again = pickle.loads(pickle.dumps(predictor))
         np.testing.assert_array_equal(again.predict(cells), predictor.predict(cells))
@@ -355,6 +356,6 @@ def test_wrong_blocks_are_refused():
 
 def test_foreign_parts_have_no_spread():
     values, label = samples()
-    fitted = LogisticRegression().fit(values, label)
+    fitted = GaussianNB().fit(values, label)
     assert isinstance(compile_estimator(fitted), Predictor)
     assert Foreign(fitted).draws == 0

@@ -11,6 +11,7 @@ import click
 
 from prospect._version import __version__
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
+from prospect.cli.explanation import explain
 from prospect.cli.features import features
 from prospect.cli.model import score, train
 from prospect.cli.report import report
@@ -53,6 +54,7 @@ def main() -> None:
     prospect inspect  PROJECT                 see what is wrong, and correct prospect.toml
     prospect train    PROJECT -c gold --occurrences deposits.shp -o gold.prospect
     prospect validate gold.prospect PROJECT
+    prospect explain  gold.prospect PROJECT
     prospect score    gold.prospect PROJECT -o gold.tif
     prospect targets  gold.tif gold.prospect
     prospect report   gold.tif gold.prospect PROJECT
@@ -68,6 +70,7 @@ for command in (
     features,
     train,
     validate,
+    explain,
     score,
     targets,
     compare,
