@@ -163,7 +163,7 @@ def train(
     unknown = np.full(samples.kind.size, -1, np.int64), np.full(samples.kind.size, np.nan)
     fold, score = next(iter(runs.values()), unknown)
     tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]
-    learnt = samples.kind >= 0
+    learnt = samples.learnt()
     with progress("Fitting the model"):
         fitted = fit(
             estimator,
@@ -226,7 +226,7 @@ def out_of_fold(
     total = splitter.get_n_splits(samples.features, positive, samples.coordinates)
     with progress(f"Validating in {name}", total) as done, threadpool_limits(1):
         for k, (train_at, test_at) in enumerate(splits):
-            learnt = train_at[samples.kind[train_at] >= 0]
+            learnt = samples.learnt(train_at)
             asked = test_at[samples.kind[test_at] != 0]
             number[test_at] = k
             if not positive[learnt].any() or positive[learnt].all():

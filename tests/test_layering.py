@@ -28,6 +28,7 @@ LAYERS = (
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "vector_survey", "commodities", "features"),
+    ("occurrences",),
     ("ground", "labels", "folds", "models", "metrics", "own"),
     ("encoding",),
     ("learners",),
