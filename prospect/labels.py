@@ -421,9 +421,11 @@ def draw_background(
             "There is no ground to draw background from: the area, the permissive ground and "
             "the gaps of required layers leave no cell away from the deposits."
         )
-    if cells.size > count and chance is None:
+    if cells.size <= count:
+        pass
+    elif chance is None:
         cells = np.sort(rng.choice(cells, size=count, replace=False))
-    elif cells.size > count:
+    else:
         # The first of as many clocks as there are cells, each ticking at its cell's chance.
         ticks = rng.standard_exponential(cells.size) / chance.ravel()[cells]
         cells = np.sort(cells[np.argpartition(ticks, count - 1)[:count]])

@@ -35,6 +35,9 @@ METHODS = ("distance", "deposits", "dissimilar", "mixed")
 """Where background comes from: anywhere away from deposits; deposits of other commodities, which
 are looked for where this one is; ground unlike that of the deposits; all of it."""
 
+UNLIKE = ("dissimilar", "mixed")
+"""Of these, those that leave out what is like the deposits."""
+
 OTHERS_SHARE = 1 / 3
 """In a mixed background deposits of other commodities weigh this share of it."""
 
@@ -83,13 +86,14 @@ class Samples:
         What is only there to measure by is not, nor is, of dissimilar background, what is
         like those of the deposits that are among them.
         """
-        kept = np.arange(self.kind.size) if among is None else np.asarray(among)
+        kept = np.arange(self.kind.size) if among is None else among
         kept = kept[self.kind[kept] >= 0]
         positive = self.kind[kept] == 1
         if not self.unlike or not positive.any() or positive.all():
             return kept
         distance = unlikeness(self.features[kept], positive)
-        return kept[positive | (distance >= np.quantile(distance[~positive], 1 - UNLIKE_SHARE))]
+        far = distance >= np.quantile(distance[~positive], 1 - UNLIKE_SHARE)
+        return np.asarray(kept[positive | far], np.int64)
 
 
 def unlikeness(features: NDArray[np.float32], positive: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -217,8 +221,7 @@ def draw_samples(
     group[: sizes[0]] = labels.group
     with progress("Building features at the samples"):
         features = features_at(builder, stack, row, col, workers=workers)
-    unlike = method in ("dissimilar", "mixed")
-    return Samples(grid.x[col], grid.y[row], kind, weight, group, features, unlike)
+    return Samples(grid.x[col], grid.y[row], kind, weight, group, features, unlike=method in UNLIKE)
 
 
 def background_cells(

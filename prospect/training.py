@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from prospect.commodities import Commodity, load_commodity
+from prospect.detectability import chance_of
 from prospect.encoding import prepare
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
@@ -46,6 +47,9 @@ def train(
     area: Path | str | Area | None = None,
     permissive: str | None = None,
     background: int = BACKGROUND,
+    background_from: str = "distance",
+    match: str = "none",
+    deposit_type: str | None = None,
     tested: Path | str | None = None,
     rejects: Path | str | None = None,
     workers: int | None = None,
@@ -80,6 +84,14 @@ def train(
         A test such as ``"lithology in (carbonate, 'black shale')"``, with the same effect.
     background : int
         Background cells to learn from.
+    background_from : str
+        ``distance`` from deposits; ``deposits`` of other commodities that are not associated;
+        ``dissimilar`` ground, told in every fold anew; or ``mixed``, which is all three.
+    match : str
+        What background is made alike to the deposits in: ``none``, ``cover`` (as much of it
+        under cover as of them), or ``detectability`` (drawn where occurrences are seen).
+    deposit_type : str, optional
+        One type of the commodity, such as ``au_irgs``.
     tested : path, optional
         Ground drilled or trenched and found barren: it is learnt from as background.
     rejects : path, optional
@@ -104,7 +116,7 @@ def train(
         If layers, recipe or estimator do not fit.
     """
     workers = workers or os.cpu_count() or 1
-    definition = load_commodity(commodity)
+    definition = load_commodity(commodity, deposit_type)
     ground = make_ground(area, permissive)
     grid = Grid.of(stack)
     grid.require_metres()
@@ -132,12 +144,18 @@ def train(
         write_table(labels.rejected(), rejects)
     if needs_labels(prepare(estimator)):
         require_enough(labels, definition.name)
+    chance, told = chance_of(
+        match, stack, labels, counts, bindings.values(), random_state=random_state
+    )
+    labels = replace(labels, notes=(*labels.notes, *told))
     samples = draw_samples(
         builder,
         stack,
         labels,
         counts,
         background=background,
+        method=background_from,
+        chance=chance,
         random_state=random_state,
         workers=workers,
         progress=progress,
@@ -187,7 +205,8 @@ def train(
             "score": score,
         },
         measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
-        record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state),
+        record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state)
+        | {"background": {"from": background_from, "match": match}},
     )
 
 

@@ -30,7 +30,7 @@ LAYERS = (
     ("inspection", "vector_survey", "commodities", "features"),
     ("occurrences",),
     ("ground", "labels", "folds", "models", "metrics", "own"),
-    ("encoding",),
+    ("encoding", "detectability"),
     ("learners",),
     ("calibration", "applicability", "inference", "experience"),
     ("model", "model_file"),

@@ -40,6 +40,22 @@ if TYPE_CHECKING:
 )
 @click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Model file to write.")
+@click.option("--type", "deposit_type", metavar="NAME", help="One deposit type, e.g. au_orogenic.")
+@click.option(
+    "--background",
+    type=click.Choice(["distance", "deposits", "dissimilar", "mixed"]),
+    default="distance",
+    show_default=True,
+    help="Ground to learn as barren: away from deposits, deposits of other commodities, ground "
+    "unlike that of deposits, or all.",
+)
+@click.option(
+    "--match",
+    type=click.Choice(["none", "cover", "detectability"]),
+    default="none",
+    show_default=True,
+    help="Draw background as deposits lie: under cover, or by all that decides what is seen.",
+)
 @click.option(
     "--tested",
     type=click.Path(path_type=Path),
@@ -82,6 +98,9 @@ def train(
     occurrences: Path | None,
     crs: str | None,
     output: Path | None,
+    deposit_type: str | None,
+    background: str,
+    match: str,
     tested: Path | None,
     rejects: Path | None,
     area: Path | None,
@@ -135,6 +154,9 @@ def train(
         random_state=seed,
         area=area_of(area, sheet),
         permissive=permissive,
+        background_from=background,
+        match=match,
+        deposit_type=deposit_type,
         tested=tested,
         rejects=rejects,
         workers=workers,

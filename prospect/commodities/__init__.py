@@ -78,7 +78,7 @@ class Commodity:
 
     def type_of(self, text: str) -> str:
         """The name of the deposit type that a text means; else nothing."""
-        found = (each.name for each in self.types if says(text, (*each.words, each.name)))
+        found = (each.name for each in self.types if says(text, each.words))
         return next(found, "")
 
     def is_meant(self, text: str) -> bool:
@@ -187,10 +187,15 @@ def _type(table: dict[str, Any], path: Path) -> DepositType:
     unknown = set(table) - {"name", "title", "model", "words"}
     if unknown:
         raise RecipeError(f"{path}: type '{name}' has an unknown key '{min(unknown)}'.")
+    # Texts are compared without their dashes.
+    words = (_parted(word) for word in (name, *_texts(table, "words", path)))
     return DepositType(
-        name, str(table.get("title", name)), str(table.get("model", "")),
-        _texts(table, "words", path),
-    )  # fmt: skip
+        name, str(table.get("title", name)), str(table.get("model", "")), tuple(words)
+    )
+
+
+def _parted(word: str) -> str:
+    return word.replace("-", " ").replace("_", " ")
 
 
 def _rows_for(

@@ -45,7 +45,7 @@ from prospect.metrics import (
 from prospect.metrics.intervals import Draws, rows_of
 from prospect.model import Model
 from prospect.progress import Progress, silent
-from prospect.samples import Samples, features_at, ground_mask
+from prospect.samples import UNLIKE, Samples, features_at, ground_mask
 from prospect.training import default_block, out_of_fold
 from prospect.validation.alarms import Alarm, feature_alarms, gap_alarm, truth_alarm
 from prospect.validation.baselines import baseline_scores, baselines
@@ -206,7 +206,9 @@ def samples_of(
         )
     with progress("Building features at the samples"):
         features = features_at(model.builder, stack, row, col, workers=workers)
-    return Samples(**kept, kind=np.asarray(model.samples["label"], np.int64), features=features)
+    kind = np.asarray(model.samples["label"], np.int64)
+    unlike = dict(model.record.get("background", {})).get("from") in UNLIKE
+    return Samples(**kept, kind=kind, features=features, unlike=unlike)
 
 
 def make_splitter(
