@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 MERGE_WITHIN = 1000.0
 """Occurrences nearer than this, in metres, are one deposit (METHODS: labels)."""
 
-POSITION_ERROR = 300.0
-"""How far, in metres, positions of occurrences are taken to be off."""
-
 WITHOUT_COORDINATES = "without coordinates"
 
 MIN_DEPOSITS = 8
@@ -431,49 +428,6 @@ def draw_background(
         cells = np.sort(cells[np.argpartition(ticks, count - 1)[:count]])
     row, col = np.divmod(cells, grid.cols)
     return row, col
-
-
-def jittered(
-    labels: Labels,
-    grid: Grid,
-    ground: NDArray[np.bool_],
-    *,
-    error: float = POSITION_ERROR,
-    random_state: int | np.random.Generator = 0,
-) -> Labels:
-    """
-    The labels as they would stand had their positions been off otherwise.
-
-    Every cell moves by itself, by a length and direction drawn evenly from the disc of the
-    error around its centre; one that would leave the ground stays where it is. Cells larger
-    than twice the error do not move.
-
-    Parameters
-    ----------
-    labels : Labels
-    grid : Grid
-    ground : array of shape (y, x), bool
-        That counts.
-    error : float, metres
-        Of the positions.
-    random_state : int or Generator
-        Another number makes another draw.
-
-    Returns
-    -------
-    Labels
-        As many as before and in their order, some of them perhaps in one cell.
-    """
-    rng = np.random.default_rng(random_state)
-    length = error * np.sqrt(rng.random(labels.x.size))
-    angle = rng.uniform(0.0, 2 * np.pi, labels.x.size)
-    row, col, inside = grid.index(
-        labels.x + length * np.cos(angle), labels.y + length * np.sin(angle)
-    )
-    moves = inside.copy()
-    moves[inside] = ground[row[inside], col[inside]]
-    row, col = np.where(moves, row, labels.row), np.where(moves, col, labels.col)
-    return replace(labels, row=row, col=col, x=grid.x[col], y=grid.y[row])
 
 
 def _reach(offset: float, cell: float, distance: float, count: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -294,40 +294,6 @@ def background_cells(
             for pair in zip((row, col), np.divmod(found, grid.cols), strict=True)
         )
     return row, col, weight
-
-
-def jittered_features(
-    samples: Samples,
-    builder: FeatureBuilder,
-    stack: xr.Dataset,
-    labels: Labels,
-    *,
-    workers: int | None = None,
-) -> Samples:
-    """
-    The samples with their deposits where other labels have them.
-
-    Parameters
-    ----------
-    samples : Samples
-        Its deposits are those of the labels, in their order.
-    builder : FeatureBuilder
-        Fitted.
-    stack : Dataset
-    labels : Labels
-        As :func:`~prospect.labels.jittered` moves them.
-    workers : int, optional
-
-    Returns
-    -------
-    Samples
-        Deposits have the features of their new cells; folds and groups stay as they were,
-        and so do their coordinates.
-    """
-    features = samples.features.copy()
-    at = np.flatnonzero(samples.kind == 1)
-    features[at] = features_at(builder, stack, labels.row, labels.col, workers=workers)
-    return replace(samples, features=features)
 
 
 def features_at(

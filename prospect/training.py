@@ -52,6 +52,7 @@ def train(
     deposit_type: str | None = None,
     tested: Path | str | None = None,
     rejects: Path | str | None = None,
+    builder: FeatureBuilder | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Model:
@@ -96,6 +97,9 @@ def train(
         Ground drilled or trenched and found barren: it is learnt from as background.
     rejects : path, optional
         CSV to write the occurrences to that do not train, each with its reason.
+    builder : FeatureBuilder, optional
+        Fitted on these layers already, as :func:`prospect.several.train_several` does for
+        several commodities at once.
     workers : int, optional
         Threads; by default one a processor.
     progress : callable
@@ -129,9 +133,10 @@ def train(
         labels = replace(read_labels(None, definition, grid), notes=(str(error),))
     if tested is not None:
         labels = with_tested(labels, tested, grid)
-    builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
-    with progress("Learning the layers' statistics"):
-        builder.fit(stack)
+    if builder is None:
+        builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
+        with progress("Learning the layers' statistics"):
+            builder.fit(stack)
     bindings = bind(builder.layers_, stack)
     with progress("Finding the ground that counts"):
         counts = ground_mask(stack, ground, bindings, workers=workers)

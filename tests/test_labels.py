@@ -12,7 +12,6 @@ from prospect.errors import LabelError
 from prospect.grid import Grid
 from prospect.labels import (
     draw_background,
-    jittered,
     keep_away,
     merge_within,
     read_labels,
@@ -231,27 +230,6 @@ def test_commodities_that_are_associated_are_never_barren():
         GRID,
     )
     assert labels.other_barren.tolist() == [True, False, False, False]
-
-
-def test_positions_are_jittered_within_their_error():
-    rows = [(601_125 + 500 * i, 4_394_875, "gold", "deposit") for i in range(40)]
-    labels = read_labels(table(rows), GOLD, GRID)
-    ground = np.ones(GRID.shape, bool)
-    moved = jittered(labels, GRID, ground, error=600.0, random_state=3)
-    offset = np.hypot(moved.x - labels.x, moved.y - labels.y)
-    # Half a cell's diagonal beyond the disc at most, since positions are cells.
-    assert 0 < (offset > 0).mean() <= 1
-    assert 500 < offset.max() < 600 + 177
-    np.testing.assert_array_equal(moved.group, labels.group)
-    np.testing.assert_array_equal(moved.x, GRID.x[moved.col])
-    again = jittered(labels, GRID, ground, error=600.0, random_state=3)
-    np.testing.assert_array_equal(moved.row, again.row)
-    assert not np.array_equal(
-        moved.row, jittered(labels, GRID, ground, error=600.0, random_state=4).row
-    )
-    ground[:] = False
-    stays = jittered(labels, GRID, ground, error=600.0)
-    np.testing.assert_array_equal(stays.col, labels.col)
 
 
 TYPED = [

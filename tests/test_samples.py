@@ -9,13 +9,12 @@ from prospect.commodities import load_commodity
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
 from prospect.grid import Grid
-from prospect.labels import jittered, read_labels
+from prospect.labels import read_labels
 from prospect.samples import (
     OTHERS_SHARE,
     Samples,
     background_cells,
     draw_samples,
-    jittered_features,
     unlikeness,
 )
 from prospect.stack import open_stack
@@ -128,17 +127,3 @@ def test_samples_of_a_mixed_background_weigh_what_they_should(stack, labels, bui
     assert others.any()
     assert samples.weight[samples.kind == -1].tolist() == [1.0] * 200
     np.testing.assert_array_equal(samples.weight[samples.kind == 1], labels.weight)
-
-
-def test_jitter_gives_deposits_the_features_of_other_cells(stack, labels, builder):
-    grid = Grid.of(stack)
-    counts = np.ones(grid.shape, bool)
-    samples = draw_samples(builder, stack, labels, counts, background=50, measured_on=50, workers=1)
-    moved = jittered(labels, grid, counts, error=2000.0, random_state=1)
-    other = jittered_features(samples, builder, stack, moved, workers=1)
-    deposit = samples.kind == 1
-    np.testing.assert_array_equal(
-        other.features[deposit, 1], stack["elevation"].values[moved.row, moved.col]
-    )
-    np.testing.assert_array_equal(other.features[~deposit], samples.features[~deposit])
-    np.testing.assert_array_equal(other.group, samples.group)

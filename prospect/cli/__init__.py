@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from prospect._version import __version__
+from prospect.cli.commodities import commodities
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
 from prospect.cli.features import features
 from prospect.cli.model import score, train
@@ -61,6 +62,7 @@ for command in (
     inspect,
     add,
     grid_command,
+    commodities,
     features,
     train,
     validate,
