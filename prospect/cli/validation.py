@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -17,6 +19,10 @@ from prospect.cli.options import (
     takes_workers,
     tell_first_run,
 )
+from prospect.project import LayerSpec, VectorSpec
+from prospect.roles import family
+
+Spec = TypeVar("Spec", LayerSpec, VectorSpec)
 
 FOLDS = ("block", "knndm", "random", "leave-one-out", "pair", "region")
 
@@ -135,7 +141,14 @@ def validate(
     given = source_of(sources)
     project = as_project(given, vectors=pairs_of(vectors), allow_drivers=drivers)
     if model is not None:
+        whole = project
         project, _ = select_layers(model, project, {}, guessed=isinstance(given, list))
+        # No evidence, but measures are told on outcrop and under cover apart.
+        project = replace(
+            project,
+            layers=(*project.layers, *_hiding(whole.layers, project.layers)),
+            vectors=(*project.vectors, *_hiding(whole.vectors, project.vectors)),
+        )
     stack = open_stack(project, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)
@@ -178,3 +191,9 @@ def validate(
         raise ModelError(
             f"The AUC in {outcome.folds} folds is {reached:.3f}, below the bar of {min_auc:g}."
         )
+
+
+def _hiding(specs: Iterable[Spec], kept: Iterable[Spec]) -> list[Spec]:
+    """Of some layers, those of cover that are not kept already."""
+    names = {spec.name for spec in kept}
+    return [s for s in specs if family(s.role) == "cover" and s.name not in names]
