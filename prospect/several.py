@@ -47,7 +47,8 @@ def train_several(
         As :func:`prospect.training.train` takes one.
     progress : callable
     **options
-        Of :func:`prospect.training.train`.
+        Of :func:`prospect.training.train`; each of several writes a table of rejects of its
+        own, with its name behind the file's.
 
     Returns
     -------
@@ -70,10 +71,22 @@ def train_several(
         _, builders = fit_together(
             [with_own_rows(each.recipe, stack) for each in definitions], stack
         )
-    return {
-        each.name: train(stack, occurrences, each, builder=builder, progress=progress, **options)
-        for each, builder in zip(definitions, builders, strict=True)
-    }
+    rejects = options.pop("rejects", None)
+    models = {}
+    for each, builder in zip(definitions, builders, strict=True):
+        path = rejects
+        if rejects is not None and len(names) > 1:
+            path = Path(rejects).with_stem(f"{Path(rejects).stem}-{each.name}")
+        models[each.name] = train(
+            stack,
+            occurrences,
+            each,
+            builder=builder,
+            rejects=path,
+            progress=progress,
+            **options,
+        )
+    return models
 
 
 def overlap_band(names: Sequence[str]) -> Band:
