@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from prospect.features.plan import tiles
 from prospect.grid import LATTICE, Grid, Window
 from prospect.labels import MERGE_WITHIN, MIN_DEPOSITS, Labels, draw_background, merge_within
 from prospect.matching import Binding, bind
+from prospect.project import Project
 from prospect.roles import family
 from prospect.stack import read_block
 
@@ -144,6 +145,24 @@ def covered_mask(stack: xr.Dataset, window: Window | None = None) -> NDArray[np.
         bare = [code for code, name in classes.items() if name in BARE] or [0]
         covered |= ~np.isin(block, bare) & is_valid(block)
     return covered
+
+
+def with_cover(project: Project, whole: Project) -> Project:
+    """
+    A project, cut to what a model uses, with the layers of cover that the whole one has.
+
+    They are no evidence, but measures are told on outcrop and under cover apart.
+    """
+    kept = {spec.name for spec in (*project.layers, *project.vectors)}
+
+    def also(role: str, name: str) -> bool:
+        return family(role) == "cover" and name not in kept
+
+    return replace(
+        project,
+        layers=(*project.layers, *(s for s in whole.layers if also(s.role, s.name))),
+        vectors=(*project.vectors, *(s for s in whole.vectors if also(s.role, s.name))),
+    )
 
 
 def learn_detectability(

@@ -12,6 +12,7 @@ from prospect.detectability import (
     chance_of,
     covered_mask,
     learn_detectability,
+    with_cover,
 )
 from prospect.errors import LabelError
 from prospect.grid import Grid, Window
@@ -67,6 +68,13 @@ def test_background_lies_under_cover_as_often_as_deposits(stack, gold):
     chance, _ = chance_of("cover", stack, hidden, counts)
     assert chance[covered].min() > 0
     assert chance[~covered].max() == 0
+
+
+def test_cover_comes_back_to_a_project_that_was_cut(world):
+    cut = world.without(["cover", "gravity"])
+    again = with_cover(cut, world)
+    assert {s.name for s in again.layers} == {s.name for s in world.layers} - {"gravity"}
+    assert with_cover(world, world) == world
 
 
 def test_without_a_map_of_cover_that_is_said(stack, gold):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
@@ -19,10 +17,6 @@ from prospect.cli.options import (
     takes_workers,
     tell_first_run,
 )
-from prospect.project import LayerSpec, VectorSpec
-from prospect.roles import family
-
-Spec = TypeVar("Spec", LayerSpec, VectorSpec)
 
 FOLDS = ("block", "knndm", "random", "leave-one-out", "pair", "region")
 
@@ -116,6 +110,7 @@ def validate(
     """
     from dataclasses import replace
 
+    from prospect.detectability import with_cover
     from prospect.errors import ModelError
     from prospect.model import load_model
     from prospect.project import OccurrenceSpec
@@ -144,11 +139,7 @@ def validate(
         whole = project
         project, _ = select_layers(model, project, {}, guessed=isinstance(given, list))
         # No evidence, but measures are told on outcrop and under cover apart.
-        project = replace(
-            project,
-            layers=(*project.layers, *_hiding(whole.layers, project.layers)),
-            vectors=(*project.vectors, *_hiding(whole.vectors, project.vectors)),
-        )
+        project = with_cover(project, whole)
     stack = open_stack(project, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)
@@ -191,9 +182,3 @@ def validate(
         raise ModelError(
             f"The AUC in {outcome.folds} folds is {reached:.3f}, below the bar of {min_auc:g}."
         )
-
-
-def _hiding(specs: Iterable[Spec], kept: Iterable[Spec]) -> list[Spec]:
-    """Of some layers, those of cover that are not kept already."""
-    names = {spec.name for spec in kept}
-    return [s for s in specs if family(s.role) == "cover" and s.name not in names]
