@@ -1,9 +1,10 @@
 """
-What background to learn from: twelve made-up worlds whose truth is known.
+What background to learn from: eight made-up worlds whose truth is known.
 
 ``python benchmarks/backgrounds.py`` writes ``benchmarks/results/backgrounds.md``. Every way to
-draw background trains the default learner on the known deposits of each world; its map is held
-against the truth, not against deposits: AUC of cells in proportion to the deposits expected there.
+draw background trains the default learner, with a quarter of its trees, on the known deposits of
+each world; its map is held against the truth, not against deposits: AUC of cells in proportion to
+the deposits expected there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from prospect.samples import UNLIKE, Samples, background_cells
 from prospect.stack import open_stack
 from prospect.synthetic import make_region, write_region
 
-WORLDS = range(20, 32)
+WORLDS = range(20, 28)
 """Seeds that nothing else was tuned on."""
 
 WAYS = (
@@ -110,13 +111,17 @@ def a_map(features, labels, counts, grid, stack, method, match) -> np.ndarray:
 
 def main() -> None:
     """Run all worlds and write the table."""
-    table = pd.DataFrame([row for seed in WORLDS for row in world(seed)])
+    rows = []
+    for seed in WORLDS:
+        rows += world(seed)
+        print(f"world {seed}", flush=True)
+    table = pd.DataFrame(rows)
     lines = [
         "# What background to learn from",
         "",
         f"Made by `python benchmarks/backgrounds.py`: {len(WORLDS)} synthetic worlds (seeds "
-        f"{WORLDS[0]} to {WORLDS[-1]}, 80 × 100 cells of 1 km), the default learner, 2,000",
-        "background cells. AUC is against the truth of each world on outcrop, where alone it is "
+        f"{WORLDS[0]} to {WORLDS[-1]}, 80 × 100 cells of 1 km), extremely randomised trees (100),",
+        "2,000 background cells. AUC is against the truth of each world on outcrop, where alone it is "
         "known; the difference is to background by distance in the same worlds,",
         "with the standard error of its mean. 'Under cover' is the median rank that the map gives "
         "covered ground (0.5: as any ground).",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from prospect.labels import MIN_DEPOSITS
 from prospect.metrics.intervals import rows_of
 from prospect.metrics.tally import Scores
 from prospect.validation.permissive import auc_within
@@ -74,4 +75,6 @@ def explain_cover(table: pd.DataFrame) -> str:
             f"{covered['score']:.0%} in the median (outcrop at {outcrop['score']:.0%}), and no "
             "deposit says whether that is right."
         )
+    elif covered["deposits"] < MIN_DEPOSITS:
+        text += " That is too few to judge the map there."
     return text
