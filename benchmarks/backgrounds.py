@@ -121,8 +121,8 @@ def main() -> None:
         "",
         f"Made by `python benchmarks/backgrounds.py`: {len(WORLDS)} synthetic worlds (seeds "
         f"{WORLDS[0]} to {WORLDS[-1]}, 80 × 100 cells of 1 km), extremely randomised trees (100),",
-        "2,000 background cells. AUC is against the truth of each world on outcrop, where alone it is "
-        "known; the difference is to background by distance in the same worlds,",
+        "2,000 background cells. AUC is against the truth of each world on outcrop, where alone "
+        "it is known; the difference is to background by distance in the same worlds,",
         "with the standard error of its mean. 'Under cover' is the median rank that the map gives "
         "covered ground (0.5: as any ground).",
         "",
