@@ -153,7 +153,7 @@ def with_cover(project: Project, whole: Project) -> Project:
 
     They are no evidence, but measures are told on outcrop and under cover apart.
     """
-    kept = {spec.name for spec in (*project.layers, *project.vectors)}
+    kept = {s.name for s in project.layers} | {s.name for s in project.vectors}
 
     def also(role: str, name: str) -> bool:
         return family(role) == "cover" and name not in kept
