@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from prospect.commodities import Commodity, load_commodity
+from prospect.detectability import chance_of
 from prospect.encoding import prepare
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
@@ -46,8 +47,12 @@ def train(
     area: Path | str | Area | None = None,
     permissive: str | None = None,
     background: int = BACKGROUND,
+    background_from: str = "distance",
+    match: str = "none",
+    deposit_type: str | None = None,
     tested: Path | str | None = None,
     rejects: Path | str | None = None,
+    builder: FeatureBuilder | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Model:
@@ -80,10 +85,21 @@ def train(
         A test such as ``"lithology in (carbonate, 'black shale')"``, with the same effect.
     background : int
         Background cells to learn from.
+    background_from : str
+        ``distance`` from deposits; ``deposits`` of other commodities that are not associated;
+        ``dissimilar`` ground, told in every fold anew; or ``mixed``, which is all three.
+    match : str
+        What background is made alike to the deposits in: ``none``, ``cover`` (as much of it
+        under cover as of them), or ``detectability`` (drawn where occurrences are seen).
+    deposit_type : str, optional
+        One type of the commodity, such as ``au_irgs``.
     tested : path, optional
         Ground drilled or trenched and found barren: it is learnt from as background.
     rejects : path, optional
         CSV to write the occurrences to that do not train, each with its reason.
+    builder : FeatureBuilder, optional
+        Fitted on these layers already, as :func:`prospect.several.train_several` does for
+        several commodities at once.
     workers : int, optional
         Threads; by default one a processor.
     progress : callable
@@ -104,7 +120,7 @@ def train(
         If layers, recipe or estimator do not fit.
     """
     workers = workers or os.cpu_count() or 1
-    definition = load_commodity(commodity)
+    definition = load_commodity(commodity, deposit_type)
     ground = make_ground(area, permissive)
     grid = Grid.of(stack)
     grid.require_metres()
@@ -117,9 +133,10 @@ def train(
         labels = replace(read_labels(None, definition, grid), notes=(str(error),))
     if tested is not None:
         labels = with_tested(labels, tested, grid)
-    builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
-    with progress("Learning the layers' statistics"):
-        builder.fit(stack)
+    if builder is None:
+        builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
+        with progress("Learning the layers' statistics"):
+            builder.fit(stack)
     bindings = bind(builder.layers_, stack)
     with progress("Finding the ground that counts"):
         counts = ground_mask(stack, ground, bindings, workers=workers)
@@ -132,12 +149,18 @@ def train(
         write_table(labels.rejected(), rejects)
     if needs_labels(prepare(estimator)):
         require_enough(labels, definition.name)
+    chance, told = chance_of(
+        match, stack, labels, counts, bindings.values(), random_state=random_state
+    )
+    labels = replace(labels, notes=(*labels.notes, *told))
     samples = draw_samples(
         builder,
         stack,
         labels,
         counts,
         background=background,
+        method=background_from,
+        chance=chance,
         random_state=random_state,
         workers=workers,
         progress=progress,
@@ -163,7 +186,7 @@ def train(
     unknown = np.full(samples.kind.size, -1, np.int64), np.full(samples.kind.size, np.nan)
     fold, score = next(iter(runs.values()), unknown)
     tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]
-    learnt = samples.kind >= 0
+    learnt = samples.learnt()
     with progress("Fitting the model"):
         fitted = fit(
             estimator,
@@ -187,7 +210,8 @@ def train(
             "score": score,
         },
         measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
-        record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state),
+        record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state)
+        | {"background": {"from": background_from, "match": match}},
     )
 
 
@@ -226,7 +250,7 @@ def out_of_fold(
     total = splitter.get_n_splits(samples.features, positive, samples.coordinates)
     with progress(f"Validating in {name}", total) as done, threadpool_limits(1):
         for k, (train_at, test_at) in enumerate(splits):
-            learnt = train_at[samples.kind[train_at] >= 0]
+            learnt = samples.learnt(train_at)
             asked = test_at[samples.kind[test_at] != 0]
             number[test_at] = k
             if not positive[learnt].any() or positive[learnt].all():

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
 from prospect.errors import GridError
 from prospect.grid import Grid
 from prospect.raster import burn, read_info, read_native
 from prospect.stack import open_stack
-from prospect.synthetic import make_region, write_region
+from prospect.synthetic import make_region, surveys, write_region
 from prospect.synthetic.deposits import EXPECTED
 from prospect.synthetic.fields import distance_to, random_field, rough_line
 from prospect.synthetic.geology import JURASSIC, MOLASSE
@@ -113,6 +114,48 @@ def test_surveys_see_the_ground(region):
     residual = gravity - trend[:, np.newaxis]
     assert residual[lithology == MOLASSE].mean() < residual.mean() - 5
     assert magnetics[lithology == 5].mean() > magnetics.mean() + 50
+
+
+def test_reduction_to_the_pole_sets_anomalies_over_their_rocks(region):
+    mass = gaussian_filter((region.lithology.to_numpy() == 5).astype(float), 3.0)
+    fit = {}
+    for name in ("magnetics", "magnetics_rtp"):
+        field = region.layers[name].to_numpy()
+        # How far south of its pluton the field sits: rows run southwards.
+        over = [
+            np.corrcoef(np.roll(field, -k, 0).ravel(), mass.ravel())[0, 1] for k in range(-8, 9)
+        ]
+        fit[name] = np.argmax(over) - 8, max(over)
+    assert fit["magnetics"][0] > fit["magnetics_rtp"][0] >= 0
+    assert fit["magnetics_rtp"][0] <= 1
+    assert fit["magnetics_rtp"][1] > fit["magnetics"][1]
+
+
+def test_reduction_to_the_pole_turned_back_is_what_was_measured():
+    noise = np.random.default_rng(0).normal(size=(90, 110))
+    turned = surveys.reduced_to_pole(noise, 1000.0)
+    assert turned.mean() == pytest.approx(noise.mean(), abs=0.01)
+    padded = np.pad(noise, 15, mode="reflect")
+    _, dip = surveys._dip(padded.shape, 1000.0)
+    dip[0, 0] = 1
+    whole = np.fft.irfft2(np.fft.rfft2(padded) / dip**2, s=padded.shape)
+    np.testing.assert_allclose(whole[15:-15, 15:-15], turned, atol=1e-12)
+    back = np.fft.irfft2(np.fft.rfft2(whole) * dip**2, s=padded.shape)
+    np.testing.assert_allclose(back, padded, atol=0.02)
+
+
+def test_gamma_rays_see_rocks_and_hardly_the_gold(region):
+    k, th = (region.layers[f"radiometrics_{e}"].to_numpy() for e in ("K", "Th"))
+    lithology = region.lithology.to_numpy()
+    assert np.median(k[lithology == 5]) > 1.5 * np.median(k[lithology == 3])
+    truth, score = (getattr(region.truth, n)["gold"].to_numpy() for n in ("intensity", "score"))
+    here = truth > 0
+    latent = np.log(truth[here]) - 1.5 * score[here]
+    added = np.log(k / th)[here]
+    # Of the same rock, so that rocks do not speak for the latent field.
+    for code in np.unique(lithology[here]):
+        added[lithology[here] == code] -= added[lithology[here] == code].mean()
+    assert 0.1 < np.corrcoef(added, latent)[0, 1] < 0.6
 
 
 def test_ore_keeps_to_its_ground(region):

@@ -108,7 +108,7 @@ def test_area_and_permissive_ground_restrict_everything(world, region, small_for
         estimator=small_forest,
         area=area,
         permissive="lithology in (carbonate, 'black shale', flysch)",
-        n_splits=3,
+        folds=BlockFolds(20_000, 3, buffer=2_000),
         **SMALL,
     )
     assert model.samples["x"].max() < (west + east) / 2

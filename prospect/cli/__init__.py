@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from prospect._version import __version__
+from prospect.cli.commodities import commodities
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
 from prospect.cli.explanation import explain
 from prospect.cli.features import features
@@ -67,6 +68,7 @@ for command in (
     inspect,
     add,
     grid_command,
+    commodities,
     features,
     train,
     validate,

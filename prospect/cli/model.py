@@ -32,14 +32,40 @@ if TYPE_CHECKING:
     epilog="Example: prospect train lapland/ -c gold --occurrences au.shp -o gold.prospect"
 )
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-c", "--commodity", required=True, help="antimony, gold, coal, or a .toml file.")
+@click.option(
+    "-c",
+    "--commodity",
+    required=True,
+    help="antimony, gold, coal, a deposit type or a .toml file; several with commas.",
+)
 @click.option(
     "--occurrences",
     type=click.Path(path_type=Path),
     help="Known deposits: vector file or CSV; by default those of the project.",
 )
 @click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Model file to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Model file to write; of several commodities, the folder for theirs.",
+)
+@click.option("--type", "deposit_type", metavar="NAME", help="One deposit type, e.g. au_orogenic.")
+@click.option(
+    "--background",
+    type=click.Choice(["distance", "deposits", "dissimilar", "mixed"]),
+    default="distance",
+    show_default=True,
+    help="Ground to learn as barren: away from deposits, deposits of other commodities, ground "
+    "unlike that of deposits, or all.",
+)
+@click.option(
+    "--match",
+    type=click.Choice(["none", "cover", "detectability"]),
+    default="none",
+    show_default=True,
+    help="Draw background as deposits lie: under cover, or by all that decides what is seen.",
+)
 @click.option(
     "--tested",
     type=click.Path(path_type=Path),
@@ -82,6 +108,9 @@ def train(
     occurrences: Path | None,
     crs: str | None,
     output: Path | None,
+    deposit_type: str | None,
+    background: str,
+    match: str,
     tested: Path | None,
     rejects: Path | None,
     area: Path | None,
@@ -100,10 +129,11 @@ def train(
     """Learn where a commodity is likely, and say honestly how well that works."""
     from dataclasses import replace
 
+    from prospect.commodities import load_commodity
     from prospect.project import OccurrenceSpec
     from prospect.raster import require_writable_folder
+    from prospect.several import train_several
     from prospect.stack import as_project, open_stack
-    from prospect.training import train as train_model
 
     project = as_project(source_of(sources), vectors=pairs_of(vectors), allow_drivers=drivers)
     spec: OccurrenceSpec | None
@@ -120,29 +150,39 @@ def train(
         )
     if crs is not None and spec is not None:
         spec = replace(spec, crs=crs)
-    output = output or Path(f"{Path(commodity).stem}.prospect")
-    require_writable_folder(output)
+    wanted = [load_commodity(name.strip(), deposit_type) for name in commodity.split(",")]
+    if len(wanted) > 1:
+        folder = output or Path()
+        folder.mkdir(parents=True, exist_ok=True)
+        outputs = [folder / f"{each.name}.prospect" for each in wanted]
+    else:
+        outputs = [output or Path(f"{Path(commodity).stem}.prospect")]
+    for path in outputs:
+        require_writable_folder(path)
     stack = open_stack(project, without=without, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)
-    model = train_model(
+    models = train_several(
         stack,
         spec,
-        commodity,
+        wanted,
         estimator=learner,
         block_size=block_size,
         n_splits=folds,
         random_state=seed,
         area=area_of(area, sheet),
         permissive=permissive,
+        background_from=background,
+        match=match,
         tested=tested,
         rejects=rejects,
         workers=workers,
         progress=progress_of(quiet),
     )
-    model.save(output)
-    click.echo(model.report())
-    click.echo(f"\nThe model is in {output}.")
+    for model, path in zip(models.values(), outputs, strict=True):
+        model.save(path)
+        click.echo(model.report())
+        click.echo(f"\nThe model is in {path}.\n")
 
 
 @click.command(epilog="Example: prospect score gold.prospect rasters/*.tif -o gold.tif --workers 2")

@@ -110,6 +110,7 @@ def validate(
     """
     from dataclasses import replace
 
+    from prospect.detectability import with_cover
     from prospect.errors import ModelError
     from prospect.model import load_model
     from prospect.project import OccurrenceSpec
@@ -135,7 +136,10 @@ def validate(
     given = source_of(sources)
     project = as_project(given, vectors=pairs_of(vectors), allow_drivers=drivers)
     if model is not None:
+        whole = project
         project, _ = select_layers(model, project, {}, guessed=isinstance(given, list))
+        # No evidence, but measures are told on outcrop and under cover apart.
+        project = with_cover(project, whole)
     stack = open_stack(project, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)

@@ -77,13 +77,32 @@ ATTRS: dict[str, dict[str, Any]] = {
         "long_name": "Quaternary cover",
         "classes": {0: "outcrop", 1: "quaternary cover"},
     },
+    "magnetics_rtp": {
+        "role": "magnetics.rtp",
+        "kind": "continuous",
+        "units": "nT",
+        "long_name": "Magnetic anomaly reduced to the pole",
+    },
+    **{
+        f"radiometrics_{element}": {
+            "role": f"radiometrics.{element}",
+            "kind": "continuous",
+            "units": unit,
+            "long_name": f"{name} by gamma rays",
+        }
+        for element, unit, name in (
+            ("K", "%", "Potassium"),
+            ("Th", "ppm", "Equivalent thorium"),
+            ("U", "ppm", "Equivalent uranium"),
+        )
+    },
 }
 
 # A part takes its own stream, so that changing one leaves the others as they were; new
 # parts go to the end.
 _GROUND = (
     "belt", "faults", "plutons", "basins", "relief", "latent", "magnetics", "gravity",
-    "geochemistry", "licences", "names",
+    "geochemistry", "licences", "names", "radiometrics",
 )  # fmt: skip
 _DRAWN = ("deposits", "discovery", "report")
 
@@ -275,14 +294,19 @@ def _observe(
 ) -> tuple[xr.Dataset, pd.DataFrame]:
     """The layers on the map's grid, and the drainage samples that some come from."""
     samples, limits = surveys.drainage_samples(geology, relief, latent, streams["geochemistry"])
+    magnetics = surveys.magnetics(geology, streams["magnetics"])
+    pole = surveys.reduced_to_pole(magnetics, grid.cell.dx)
+    rays = surveys.radiometrics(geology, relief, latent, streams["radiometrics"])
     # Decimals that no instrument gives would only swell the files.
     fields = {
-        "magnetics": surveys.magnetics(geology, streams["magnetics"])[inner].round(1),
+        "magnetics": magnetics[inner].round(1),
         "gravity": surveys.gravity(geology, relief, streams["gravity"])[inner].round(2),
         "elevation": relief.elevation[inner].round(1),
         "lithology": np.where(relief.cover, -1, geology.bedrock)[inner],
         "cover": relief.cover[inner],
         **surveys.geochemical_maps(grid.x, grid.y, samples, limits),
+        "magnetics_rtp": pole[inner].round(1),
+        **{f"radiometrics_{name}": field[inner].round(2) for name, field in rays.items()},
     }
     layers = _dataset(fields, grid)
     for name, attrs in ATTRS.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from prospect.errors import OutputError
 from prospect.metrics.intervals import rows_of
 from prospect.validation.alarms import Alarm
+from prospect.validation.cover import explain_cover
+from prospect.validation.transfer import shift_lines
 
 NAMES = {
     "block": "block folds",
@@ -63,6 +65,10 @@ class Validation:
     positive : array of shape (n,), bool
     fold : array of shape (n,), int
     notes : tuple of str
+    cover : DataFrame or None
+        AUC on outcrop and under cover, where a layer tells them apart.
+    shift : DataFrame
+        A row a region held out and feature; empty where no region is.
     """
 
     title: str
@@ -87,6 +93,8 @@ class Validation:
     positive: NDArray[np.bool_]
     fold: NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    cover: pd.DataFrame | None = None
+    shift: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def value(self, measure: str, folds: str | None = None) -> float:
         """A measure in some folds; by default in the first."""
@@ -112,6 +120,12 @@ class Validation:
         if self.permissive is not None:
             lines += ["", "Where it is measured", *_table_lines(self.permissive)]
             lines.append(f"  {self.sentence}")
+        if self.cover is not None:
+            lines += ["", "On outcrop and under cover", *_table_lines(self.cover)]
+            lines.append(f"  {explain_cover(self.cover)}")
+        if len(self.shift):
+            lines += ["", "How unlike each region held out is to the rest"]
+            lines += [f"  {line}" for line in shift_lines(self.shift, MOST)]
         if len(self.without):
             lines += ["", "Without a layer", *self._sensitivity()]
         lines += ["", "Leak alarms"]
@@ -132,6 +146,8 @@ class Validation:
             "baselines": _records(self.against, "baseline"),
             "verdict": list(self.verdict),
             "alarms": [asdict(alarm) for alarm in self.alarms],
+            "cover": None if self.cover is None else _records(self.cover, "ground"),
+            "shift": self.shift.to_dict(orient="records"),
             "permissive": None if self.permissive is None else _records(self.permissive, "ground"),
             "without": _records(self.without, "layer"),
             "prediction_area_point": self.point.to_dict(),
@@ -239,6 +255,8 @@ class Validation:
 
 
 def _interval(row: Mapping[str, float]) -> str:
+    if not math.isfinite(row["value"]):
+        return "unknown: no deposit stands there"
     return f"{row['value']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
 
 

@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
+from prospect.detectability import covered_mask
 from prospect.errors import ModelError, ProspectError
 from prospect.folds import (
     BlockFolds,
@@ -45,13 +46,15 @@ from prospect.metrics import (
 from prospect.metrics.intervals import Draws, rows_of
 from prospect.model import Model
 from prospect.progress import Progress, silent
-from prospect.samples import Samples, features_at, ground_mask
+from prospect.samples import UNLIKE, Samples, features_at, ground_mask
 from prospect.training import default_block, out_of_fold
 from prospect.validation.alarms import Alarm, feature_alarms, gap_alarm, truth_alarm
 from prospect.validation.baselines import baseline_scores, baselines
+from prospect.validation.cover import cover_table
 from prospect.validation.outcome import Validation
 from prospect.validation.permissive import explain_permissive, permissive_table
 from prospect.validation.sensitivity import without_layers
+from prospect.validation.transfer import feature_shift
 from prospect.validation.verdict import verdict
 
 FOLDS = ("block", "knndm", "random", "leave-one-out", "pair", "region")
@@ -189,6 +192,10 @@ def validate(
         positive=found[found | area],
         fold=number[found | area],
         notes=tuple(lost),
+        cover=_cover(stack, samples, score, cluster),
+        shift=pd.DataFrame()
+        if "region" not in splitters
+        else feature_shift(samples, splitters["region"], model.feature_names),
     )
 
 
@@ -206,7 +213,9 @@ def samples_of(
         )
     with progress("Building features at the samples"):
         features = features_at(model.builder, stack, row, col, workers=workers)
-    return Samples(**kept, kind=np.asarray(model.samples["label"], np.int64), features=features)
+    kind = np.asarray(model.samples["label"], np.int64)
+    unlike = dict(model.record.get("background", {})).get("from") in UNLIKE
+    return Samples(**kept, kind=kind, features=features, unlike=unlike)
 
 
 def make_splitter(
@@ -419,6 +428,24 @@ def _permissive(
         np.concatenate([np.ones(int(area.sum()), bool), np.zeros(beyond, bool)]),
         cluster[found],
         np.concatenate([cluster[area], blocks]),
+    )
+
+
+def _cover(
+    stack: xr.Dataset,
+    samples: Samples,
+    score: NDArray[np.float64],
+    cluster: NDArray[np.int64],
+) -> pd.DataFrame | None:
+    """Outcrop and covered ground apart; None where no layer tells them apart."""
+    covered = covered_mask(stack)
+    if covered is None:
+        return None
+    row, col, _ = Grid.of(stack).index(samples.x, samples.y)
+    under = covered[row, col]
+    found, area = (np.isfinite(score) & (samples.kind == kind) for kind in (1, -1))
+    return cover_table(
+        score[found], score[area], under[found], under[area], cluster[found], cluster[area]
     )
 
 
