@@ -244,8 +244,11 @@ def _texts(put, url: str) -> Iterator[Path]:
     core = "http://www.opengis.net/spec/json-fg-1/0.2/conf/core"
     fg = f'"conformsTo":["{core}"],"coordRefSys":"{url}/fg"'
     yield put("fg.json", f'{{"type":"FeatureCollection",{fg},"features":[{point}]}}')
-    yield put("esri.json", f'{{"geometryType":"esriGeometryPoint","exceededTransferLimit":true,'
-              f'"spatialReference":{{"wkt":"{url}/esri"}},"features":[{{"geometry":{{"x":1,"y":2}}}}]}}')  # fmt: skip
+    esri = (
+        '{"geometryType":"esriGeometryPoint","exceededTransferLimit":true,"features":'
+        '[{"geometry":{"x":1,"y":2}}],"spatialReference":{"wkt":"ADDRESS/esri"}}'
+    )
+    yield put("esri.json", esri.replace("ADDRESS", url))
     yield put("deep.geojson", '{"a":' + "[" * 2_000_000)
     yield put("deep_geometry.geojson", '{"type":"Feature","geometry":'
               + '{"type":"GeometryCollection","geometries":[' * 50_000)  # fmt: skip

@@ -36,7 +36,7 @@ LAYERS = (
     ("samples", "record", "bands"),
     ("training",),
     ("plots", "validation"),
-    ("scoring",),
+    ("scoring", "verification"),
     ("demo", "diagnosis"),
     ("cli",),
 )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from prospect._version import __version__
+from prospect.cli.checking import verify
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
 from prospect.cli.features import features
 from prospect.cli.model import score, train
@@ -65,6 +66,7 @@ for command in (
     train,
     validate,
     score,
+    verify,
     doctor,
 ):
     main.add_command(command)
