@@ -53,6 +53,7 @@ def main() -> None:
     prospect train    PROJECT -c gold --occurrences deposits.shp -o gold.prospect
     prospect validate gold.prospect PROJECT
     prospect score    gold.prospect PROJECT -o gold.tif
+    prospect verify   gold.tif PROJECT --model gold.prospect
     """
 
 
