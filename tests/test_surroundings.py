@@ -10,6 +10,7 @@ import pyogrio
 import pytest
 from click.testing import CliRunner
 
+import prospect
 from prospect.cli import main
 from prospect.record import sha256
 from prospect.vector import read_points
@@ -34,7 +35,7 @@ def test_all_commands_with_cyrillic_names_in_an_ascii_locale(region_folder, worl
     maps.mkdir()
     for spec in world.layers:
         (maps / f"{spec.path.stem} лист Ж.tif").write_bytes(spec.path.read_bytes())
-    known = read_points(world.occurrences.path)
+    known = read_points(world.occurrences.path, crs=world.occurrences.crs)
     known["Название"] = [f"рудник № {i} «Ёж»" for i in range(len(known))]
     deposits = maps / "месторождения.gpkg"
     pyogrio.write_dataframe(known, deposits, driver="GPKG")
@@ -50,13 +51,14 @@ def test_all_commands_with_cyrillic_names_in_an_ascii_locale(region_folder, worl
         ["validate", model, project, "-o", tmp_path / "проверка", "-q"],
     ]
     plain = [[str(word) for word in command] for command in commands]
-    ascii_only = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"}
+    ascii_only = {"LC_ALL": "C", "LANG": "C"}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     done = subprocess.run(
         [sys.executable, "-c", COMMANDS],
         input=json.dumps(plain, ensure_ascii=True).encode(),
         capture_output=True,
         env={**environment, **ascii_only},
+        cwd=Path(prospect.__file__).parents[1],
         check=False,
         timeout=300,
     )
