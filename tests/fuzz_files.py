@@ -238,6 +238,13 @@ def mutate_models(count: int) -> int:
 
 def look(seconds: int) -> int:
     """Let atheris look for inputs that come to anything but a sentence."""
+    with tempfile.TemporaryDirectory() as temporary:
+        # Of a process of its own: what is instrumented computes slowly.
+        subprocess.run([sys.executable, __file__, "models", temporary], check=True)
+        return _look(Path(temporary), seconds)
+
+
+def _look(folder: Path, seconds: int) -> int:
     import atheris
 
     # What parses, and not what computes: instrumenting all takes longer than the minute.
@@ -247,55 +254,56 @@ def look(seconds: int) -> int:
         from prospect.model import load_model
         from prospect.project import FILE_NAME, load_project
         from prospect.verification import verify_map
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        models = good_models(folder, ("woe", "trees"))
-        corpus = folder / "corpus"
-        corpus.mkdir()
-        (folder / "map.tif").write_bytes(b"map")
-        parts = parts_of(models[1].read_bytes())
-        manifest = {"map": {"name": "map.tif", "sha256": ""}, "layers": {"a": {"sha256": ""}}}
-        seeds = [
-            b"p" + (folder / "region" / FILE_NAME).read_bytes(),
-            b"m" + json.dumps(manifest).encode(),
-            b"j" + parts["manifest.json"],
-            b"s" + parts_of(parts["estimator.skops"])["schema.json"],
-            b"z" + models[0].read_bytes(),
-        ]
-        for number, seed in enumerate(seeds):
-            (corpus / str(number)).write_bytes(seed)
-        inner = parts_of(parts["estimator.skops"])
+    models = [folder / "woe.prospect", folder / "trees.prospect"]
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    (folder / "map.tif").write_bytes(b"map")
+    parts = parts_of(models[1].read_bytes())
+    manifest = {"map": {"name": "map.tif", "sha256": ""}, "layers": {"a": {"sha256": ""}}}
+    seeds = [
+        b"p" + (next(folder.glob("region*")) / FILE_NAME).read_bytes(),
+        b"m" + json.dumps(manifest).encode(),
+        b"j" + parts["manifest.json"],
+        b"s" + parts_of(parts["estimator.skops"])["schema.json"],
+        b"z" + models[0].read_bytes(),
+    ]
+    for number, seed in enumerate(seeds):
+        (corpus / str(number)).write_bytes(seed)
+    inner = parts_of(parts["estimator.skops"])
 
-        def one(data: bytes) -> None:
-            kind, rest = data[:1], data[1:]
-            path = folder / "fuzzed.prospect"
-            calls: dict[bytes, Callable[[], object]] = {
-                b"p": lambda: load_project(folder),
-                b"m": lambda: verify_map(folder / "map.tif"),
-            }
-            if kind == b"p":
-                (folder / FILE_NAME).write_bytes(rest)
-            elif kind == b"m":
-                (folder / "map.manifest.json").write_bytes(rest)
-            elif kind == b"j":
-                path.write_bytes(packed({**parts, "manifest.json": rest}))
-            elif kind == b"s":
-                skops = packed({**inner, "schema.json": rest})
-                path.write_bytes(packed({**parts, "estimator.skops": skops}))
-            else:
-                path.write_bytes(rest)
-            with contextlib.suppress(ProspectError):
-                calls.get(kind, lambda: load_model(path))()
+    def one(data: bytes) -> None:
+        kind, rest = data[:1], data[1:]
+        path = folder / "fuzzed.prospect"
+        calls: dict[bytes, Callable[[], object]] = {
+            b"p": lambda: load_project(folder),
+            b"m": lambda: verify_map(folder / "map.tif"),
+        }
+        if kind == b"p":
+            (folder / FILE_NAME).write_bytes(rest)
+        elif kind == b"m":
+            (folder / "map.manifest.json").write_bytes(rest)
+        elif kind == b"j":
+            path.write_bytes(packed({**parts, "manifest.json": rest}))
+        elif kind == b"s":
+            skops = packed({**inner, "schema.json": rest})
+            path.write_bytes(packed({**parts, "estimator.skops": skops}))
+        else:
+            path.write_bytes(rest)
+        with contextlib.suppress(ProspectError):
+            calls.get(kind, lambda: load_model(path))()
 
-        arguments = [sys.argv[0], f"-max_total_time={seconds}", f"-timeout={SECONDS}", "-seed=1"]
-        arguments += ["-rss_limit_mb=4096", "-max_len=100000", f"-artifact_prefix={Path.cwd()}/"]
-        atheris.Setup([*arguments, "-print_final_stats=1", str(corpus)], one)
-        atheris.Fuzz()
+    arguments = [sys.argv[0], f"-max_total_time={seconds}", f"-timeout={SECONDS}", "-seed=1"]
+    arguments += ["-rss_limit_mb=4096", "-max_len=100000", f"-artifact_prefix={Path.cwd()}/"]
+    atheris.Setup([*arguments, "-print_final_stats=1", str(corpus)], one)
+    atheris.Fuzz()
     return 0
 
 
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
+    if what == "models":
+        good_models(Path(rest[0]), ("woe", "trees"))
+        sys.exit(0)
     if what == "child":
         child(Path(rest[0]), int(rest[1]), int(rest[2]))
         sys.exit(0)

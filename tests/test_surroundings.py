@@ -30,6 +30,7 @@ for arguments in json.loads(sys.stdin.buffer.read()):
 """
 
 
+@pytest.mark.slow
 def test_all_commands_with_cyrillic_names_in_an_ascii_locale(region_folder, world, tmp_path):
     maps = tmp_path / "карты золота"
     maps.mkdir()
