@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +30,24 @@ MAX_MEMBER = 2**30
 
 MAX_RATIO = 1100
 """Largest compression of a part; deflate itself cannot pass 1,032."""
+
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What parsers of archives, JSON and array headers raise of damaged ones."""
 
 _MEMBERS = ("manifest.json", "estimator.skops", "samples.npz")
 
@@ -144,7 +164,7 @@ def damage_as_sentence(path: Path) -> Iterator[None]:
         yield
     except ProspectError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise ModelError(
             f"{path} is damaged ({type(error).__name__}: {error}): copy it again, or train again."
         ) from error
@@ -165,7 +185,7 @@ def _unpack(path: Path) -> dict[str, bytes]:
             f"{path} is not a prospect model, or is damaged ({error}): give the .prospect file "
             "that 'prospect train' wrote."
         ) from error
-    except zipfile.zlib.error as error:  # type: ignore[attr-defined]
+    except zlib.error as error:
         raise ModelError(f"{path} is damaged ({error}): copy it again.") from error
 
 
@@ -324,7 +344,7 @@ def _require_honest(path: Path, content: bytes) -> None:
             else np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = read(stream)
-    except (ValueError, EOFError) as error:
+    except DAMAGE as error:
         raise ModelError(f"{path} holds an array that cannot be read ({error}).") from error
     claimed = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
     if dtype.hasobject or claimed != len(content) - stream.tell():
@@ -334,9 +354,9 @@ def _require_honest(path: Path, content: bytes) -> None:
 def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
     arrays = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_MEMBER:
+            raise ModelError(f"{path} holds samples larger than is accepted.")
         for info in archive.infolist():
-            if info.file_size > MAX_MEMBER:
-                raise ModelError(f"{path} holds samples larger than is accepted.")
             content = archive.read(info)
             _require_honest(path, content)
             arrays[info.filename.removesuffix(".npy")] = np.lib.format.read_array(

@@ -17,7 +17,7 @@ MODULES = {
 
 # From the ground up. A module imports from its own layer's folder or from layers below.
 LAYERS = (
-    ("errors", "_version", "_kernels", "progress", "styles", "lexicon", "trees"),
+    ("errors", "_version", "_kernels", "progress", "styles", "lexicon", "trees", "limits"),
     ("grid",),
     ("coordinates", "sheets"),
     ("raster",),
@@ -40,7 +40,7 @@ LAYERS = (
     ("training",),
     ("several",),
     ("plots", "validation", "explanation"),
-    ("scoring", "map_file"),
+    ("scoring", "map_file", "verification"),
     ("targets",),
     ("comparison", "report"),
     ("demo", "diagnosis"),

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from prospect._version import __version__
+from prospect.cli.checking import verify
 from prospect.cli.commodities import commodities
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
 from prospect.cli.explanation import explain
@@ -59,6 +60,7 @@ def main() -> None:
     prospect score    gold.prospect PROJECT -o gold.tif
     prospect targets  gold.tif gold.prospect
     prospect report   gold.tif gold.prospect PROJECT
+    prospect verify   gold.tif PROJECT --model gold.prospect
     """
 
 
@@ -77,6 +79,7 @@ for command in (
     targets,
     compare,
     report,
+    verify,
     doctor,
 ):
     main.add_command(command)

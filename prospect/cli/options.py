@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -16,14 +17,28 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def takes_drivers(command: F) -> F:
-    """Let a command open further raster drivers."""
-    return click.option(
+    """Let a command open further raster drivers, and follow sidecars."""
+
+    @wraps(command)
+    def with_sidecars(*args: Any, drivers: tuple[str, ...], sidecars: bool, **options: Any) -> Any:
+        # To the readers, a sidecar is one more format that is allowed.
+        drivers = (*drivers, "PAM") if sidecars else drivers
+        return command(*args, drivers=drivers, **options)
+
+    takes = click.option(
         "--allow-driver",
         "drivers",
         multiple=True,
         metavar="NAME",
         help="Open this raster format too, e.g. AIG for ESRI grids. Repeatable.",
-    )(command)
+    )
+    allows = click.option(
+        "--allow-sidecars",
+        "sidecars",
+        is_flag=True,
+        help="Let the .aux.xml beside a raster say its place, nodata and scale.",
+    )
+    return cast(F, takes(allows(with_sidecars)))
 
 
 def takes_workers(command: F) -> F:

@@ -159,7 +159,7 @@ def load_commodity(source: str | Path | Commodity, deposit_type: str | None = No
 def _read(path: Path) -> dict[str, Any]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path} cannot be read as a commodity: {error}") from error
     if data.get("format") != FORMAT:
         raise RecipeError(f"{path} has format {data.get('format')!r}, but {FORMAT} was expected.")

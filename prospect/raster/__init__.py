@@ -3,6 +3,7 @@
 from prospect.raster.burning import burn, polygons
 from prospect.raster.opening import GDAL_VERSION, RasterInfo, read_info, require_file, safe_open
 from prospect.raster.reading import Alignment, align, read_native
+from prospect.raster.sidecars import SIDECARS, read_class_names
 from prospect.raster.writing import (
     CogWriter,
     atomic_path,
@@ -12,6 +13,7 @@ from prospect.raster.writing import (
 
 __all__ = [
     "GDAL_VERSION",
+    "SIDECARS",
     "Alignment",
     "CogWriter",
     "RasterInfo",
@@ -19,6 +21,7 @@ __all__ = [
     "atomic_path",
     "burn",
     "polygons",
+    "read_class_names",
     "read_info",
     "read_native",
     "require_file",
