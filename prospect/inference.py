@@ -23,12 +23,13 @@ from sklearn.ensemble import (
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from prospect.errors import ModelError
 from prospect.grid import LATTICE
 from prospect.learners import likelihood
+from prospect.models.training_draws import TrainingDraws, components, levels_of
 from prospect.trees import Block, Doubles, Mask, Tree, Trees, pack
 
 FORESTS = (
@@ -37,7 +38,7 @@ FORESTS = (
     RandomForestRegressor,
     ExtraTreesRegressor,
 )
-SINGLE_TREES = (DecisionTreeClassifier, DecisionTreeRegressor)
+SINGLE_TREES = (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier)
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,40 @@ class Predictor:
             raise ModelError("The spread of draws was asked for, but the estimator has no draws.")
         return self.part.score(*self._require(block, valid), spread=True)
 
+    @property
+    def tells_variances(self) -> bool:
+        """Whether :meth:`predict_with_variances` can be asked."""
+        return isinstance(self.part, Square)
+
+    def predict_with_variances(
+        self, block: NDArray[Any], valid: Mask | None = None
+    ) -> tuple[Doubles, Doubles]:
+        """
+        Score the cells of a block, and tell what the spread of training draws is made of.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`predict`.
+
+        Returns
+        -------
+        likelihood : array of shape (rows, cols)
+            To the bits of :meth:`predict`.
+        variances : array of shape (3, rows, cols)
+            Over draws of background, of deposits, and of their places; the sum is the
+            square of the spread. NaN where ``valid`` is false.
+
+        Raises
+        ------
+        ModelError
+            If the estimator is none of :class:`~prospect.models.TrainingDraws`, or the block
+            has another number of features.
+        """
+        if not isinstance(self.part, Square):
+            raise ModelError("Variances by draw were asked for, but there are no training draws.")
+        return self.part.variances(*self._require(block, valid))
+
     def _require(self, block: NDArray[Any], valid: Mask | None) -> tuple[Block, Mask]:
         if block.ndim != 3 or block.shape[0] != self.features:
             raise ModelError(
@@ -137,8 +172,8 @@ def compile_estimator(fitted: Any) -> Predictor:
     Turn a fitted estimator into arrays that are traversed over blocks of cells.
 
     Known are random forests and extremely randomised trees (classifiers and regressors),
-    single trees, histogram boosting of two classes, bags of any of them, and their
-    calibration by a sigmoid or isotonically; each also behind a SimpleImputer in a
+    single trees, histogram boosting of two classes, bags and training draws of any of them,
+    and their calibration by a sigmoid or isotonically; each also behind a SimpleImputer in a
     Pipeline. Any other estimator is asked itself.
 
     Parameters
@@ -239,6 +274,41 @@ class Bag(Part):
 
 
 @dataclass(frozen=True)
+class Square(Part):
+    """Members of training draws: trees, which are packed, or other parts."""
+
+    members: Trees | tuple[Part, ...]
+    draws: int = 0
+    placed: bool = False
+
+    def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
+        if spread:
+            mean, variances = self.variances(block, valid)
+            return mean, np.sqrt(variances.sum(axis=0))
+        if not isinstance(self.members, Trees):
+            return Bag(self.members).score(block, valid, spread=False)
+        return Forest(self.members).score(block, valid, spread=False)
+
+    def variances(self, block: Block, valid: Mask) -> tuple[Doubles, Doubles]:
+        """Mean, and the variances over each of the three draws."""
+        levels, side = levels_of(self.draws), self.draws
+        if isinstance(self.members, Trees):
+            total, squares, squared = self.members.by_level(block, valid, levels, side)
+        else:
+            total, squares = np.zeros((2, *valid.shape))
+            sums = np.zeros((3, side, *valid.shape))
+            for number, member in enumerate(self.members):
+                said, _ = member.score(block, valid, spread=False)
+                total += said
+                squares += said * said
+                sums[np.arange(3), levels[:, number]] += said
+            squared = (sums**2).sum(axis=1)
+        found = components(total, squares, squared, side, placed=self.placed)
+        found[:, ~valid] = np.nan
+        return total / side**2, found
+
+
+@dataclass(frozen=True)
 class Foreign(Part):
     """An estimator that is asked itself, a lattice block at a time, on one thread."""
 
@@ -274,6 +344,8 @@ def _compile(fitted: Any, reading: Reading) -> Part | None:
         return _bag(fitted, reading)
     if kind is CalibratedClassifierCV:
         return _calibrated(fitted, reading)
+    if kind is TrainingDraws:
+        return _square(fitted, reading)
     trees = _trees(fitted, reading)
     packed = None if trees is None else pack(trees)
     return None if packed is None else Forest(packed)
@@ -383,6 +455,23 @@ def _bag(fitted: BaggingClassifier, reading: Reading) -> Part | None:
         packed = pack(single)
         return None if packed is None else Forest(packed, draws=len(single))
     return None if single else Bag(tuple(parts), draws=len(parts))
+
+
+def _square(fitted: TrainingDraws, reading: Reading) -> Part | None:
+    """Members that are single trees are packed; others are asked one by one."""
+    if list(fitted.classes_) != [0, 1]:
+        return None
+    fills = fitted.fills_ if reading.fills is None else reading.fills
+    seen = Reading(reading.planes, fills)
+    if all(type(member) in SINGLE_TREES for member in fitted.estimators_):
+        trees = [tree for member in fitted.estimators_ for tree in _trees(member, seen) or ()]
+        packed = pack(trees) if len(trees) == len(fitted.estimators_) else None
+        return None if packed is None else Square(packed, fitted.n_draws, fitted.placed_)
+    parts = [_compile(member, seen) for member in fitted.estimators_]
+    known = tuple(part for part in parts if part is not None)
+    if len(known) < len(parts):
+        return None
+    return Square(known, fitted.n_draws, fitted.placed_)
 
 
 def _calibrated(fitted: CalibratedClassifierCV, reading: Reading) -> Part | None:

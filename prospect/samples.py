@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,12 @@ MEASURED_ON = 10_000
 KEEP_AWAY = 3_000.0
 """Background for training keeps this far, in metres, from deposits (METHODS: background)."""
 
+PLACINGS = 19
+"""Further places that deposits may stand at: with the stated one as many as training draws."""
+
+POSITIONAL_ERROR = 300.0
+"""How far, in metres, deposits may stand from where they are said to, if nothing is stated."""
+
 _TILE = 2 * LATTICE
 
 
@@ -46,6 +52,8 @@ class Samples:
     group : array of shape (n,), int
         Deposit of the cell; -1 for background.
     features : array of shape (n, k), float32
+    placings : array of shape (m, deposits, k), float32, optional
+        Features of the deposits, in their order, where else they may stand.
     """
 
     x: NDArray[np.float64]
@@ -54,11 +62,27 @@ class Samples:
     weight: NDArray[np.float64]
     group: NDArray[np.int64]
     features: NDArray[np.float32]
+    placings: NDArray[np.float32] | None = None
 
     @property
     def coordinates(self) -> NDArray[np.float64]:
         """x and y, of shape (n, 2)."""
         return np.column_stack([self.x, self.y])
+
+    def learnt_from(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        """What :func:`prospect.learners.fit` takes, of some rows that are learnt from."""
+        positive = self.kind[rows] == 1
+        placings = None
+        if self.placings is not None:
+            place = np.cumsum(self.kind == 1) - 1
+            placings = self.placings[:, place[rows[positive]]]
+        return {
+            "features": self.features[rows],
+            "positive": positive,
+            "weight": self.weight[rows],
+            "group": self.group[rows],
+            "placings": placings,
+        }
 
 
 def ground_mask(
@@ -111,6 +135,7 @@ def draw_samples(
     *,
     background: int = BACKGROUND,
     measured_on: int = MEASURED_ON,
+    positional_error: float = 0.0,
     random_state: int = 0,
     workers: int | None = None,
     progress: Progress = silent,
@@ -129,6 +154,8 @@ def draw_samples(
         The ground that counts.
     background, measured_on : int
         Cells to draw: away from deposits, and anywhere.
+    positional_error : float, metres
+        How far deposits may stand from where they are said to; with 0 they stand there.
     random_state : int
     workers : int, optional
     progress : callable
@@ -157,9 +184,57 @@ def draw_samples(
     weight[: sizes[0]] = labels.weight
     group = np.full(row.size, -1, np.int64)
     group[: sizes[0]] = labels.group
+    places = replaced(labels.row, labels.col, counts, grid, positional_error, random_state)
+    pairs = zip((row, col), places, strict=True)
     with progress("Building features at the samples"):
-        features = features_at(builder, stack, row, col, workers=workers)
-    return Samples(grid.x[col], grid.y[row], kind, weight, group, features)
+        rows, cols = (np.concatenate([told, again.ravel()]) for told, again in pairs)
+        features = features_at(builder, stack, rows, cols, workers=workers)
+    placings = features[row.size :].reshape(len(places[0]), labels.row.size, features.shape[1])
+    made = Samples(grid.x[col], grid.y[row], kind, weight, group, features[: row.size])
+    return replace(made, placings=placings) if len(placings) else made
+
+
+def replaced(
+    row: NDArray[np.int64],
+    col: NDArray[np.int64],
+    counts: NDArray[np.bool_],
+    grid: Grid,
+    positional_error: float,
+    random_state: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Cells that deposits may stand in, if their positions are not exact.
+
+    Parameters
+    ----------
+    row, col : array of shape (n,), int
+        Where they are said to stand.
+    counts : array of shape (y, x), bool
+        The ground that counts; a deposit that would leave it stays where it is.
+    grid : Grid
+    positional_error : float, metres
+        Radius of the disc that positions are drawn from, uniformly, around any point of
+        the cell.
+    random_state : int
+
+    Returns
+    -------
+    row, col : array of shape (placings, n), int
+        None at all if there is no error.
+    """
+    if not positional_error > 0:
+        return np.empty((0, row.size), np.int64), np.empty((0, row.size), np.int64)
+    rng = np.random.default_rng([random_state, 2])
+    shape = (PLACINGS, row.size)
+    away = positional_error * np.sqrt(rng.random(shape))
+    angle = rng.uniform(0, 2 * np.pi, shape)
+    width, height = abs(grid.transform.a), abs(grid.transform.e)
+    down = np.floor(rng.random(shape) + away * np.sin(angle) / height).astype(np.int64)
+    right = np.floor(rng.random(shape) + away * np.cos(angle) / width).astype(np.int64)
+    there_row = np.clip(row + down, 0, grid.rows - 1)
+    there_col = np.clip(col + right, 0, grid.cols - 1)
+    stays = ~counts[there_row, there_col]
+    return np.where(stays, row, there_row), np.where(stays, col, there_col)
 
 
 def features_at(
