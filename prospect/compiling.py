@@ -37,6 +37,7 @@ from prospect.models import (
     FuzzyOverlay,
     NegativeDraws,
     SignedLogistic,
+    TrainingDraws,
     WeightsOfEvidence,
 )
 from prospect.parts import (
@@ -52,6 +53,7 @@ from prospect.parts import (
     Memberships,
     Part,
     Ranked,
+    Square,
     Steps,
 )
 from prospect.trees import Doubles, Tree, pack, with_means
@@ -114,6 +116,8 @@ def compile_part(fitted: Any, reading: Reading) -> Part | None:
         return _bag(fitted, reading)
     if kind in DRAWN:
         return _drawn(fitted, reading)
+    if kind is TrainingDraws:
+        return _square(fitted, reading)
     if kind is CalibratedClassifierCV:
         return _calibrated(fitted, reading)
     if kind is ElkanNoto:
@@ -328,6 +332,22 @@ def _ensemble(members: Sequence[tuple[Any, Reading]], *, asked: bool) -> Part | 
         if packed is not None:
             return Forest(packed, draws=len(sizes))
     return None if trees else Bag(tuple(parts), draws=len(parts))
+
+
+def _square(fitted: TrainingDraws, reading: Reading) -> Part | None:
+    """Members that are single trees are packed; others are asked one by one."""
+    if list(fitted.classes_) != [0, 1]:
+        return None
+    seen = reading if reading.fills is not None else reading._replace(fills=fitted.fills_)
+    if all(type(member) in SINGLE_TREES for member in fitted.estimators_):
+        trees = [tree for member in fitted.estimators_ for tree in _trees(member, seen) or ()]
+        packed = pack(trees) if len(trees) == len(fitted.estimators_) else None
+        return None if packed is None else Square(packed, fitted.n_draws, fitted.placed_)
+    parts = [compile_part(member, seen) for member in fitted.estimators_]
+    known = tuple(part for part in parts if part is not None)
+    if len(known) < len(parts):
+        return None
+    return Square(known, fitted.n_draws, fitted.placed_)
 
 
 def _calibrated(fitted: CalibratedClassifierCV, reading: Reading) -> Part | None:

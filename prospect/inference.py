@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prospect.compiling import Reading, compile_part
 from prospect.errors import ModelError
-from prospect.parts import Foreign, Groups, Part, Scores
+from prospect.parts import Foreign, Groups, Part, Scores, Square
 from prospect.trees import Block, Doubles, Mask
 
 _GAP = 255
@@ -136,6 +136,40 @@ class Predictor:
         if not self.draws and not self.members:
             raise ModelError("The spread was asked for, but the estimator has no members.")
         return self.part.score(*self._require(block, valid), spread=True)
+
+    @property
+    def tells_variances(self) -> bool:
+        """Whether :meth:`predict_with_variances` can be asked."""
+        return isinstance(self.part, Square)
+
+    def predict_with_variances(
+        self, block: NDArray[Any], valid: Mask | None = None
+    ) -> tuple[Doubles, Doubles]:
+        """
+        Score the cells of a block, and tell what the spread of training draws is made of.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`predict`.
+
+        Returns
+        -------
+        likelihood : array of shape (rows, cols)
+            To the bits of :meth:`predict`.
+        variances : array of shape (3, rows, cols)
+            Over draws of background, of deposits, and of their places; the sum is the
+            square of the spread. NaN where ``valid`` is false.
+
+        Raises
+        ------
+        ModelError
+            If the estimator is none of :class:`~prospect.models.TrainingDraws`, or the block
+            has another number of features.
+        """
+        if not isinstance(self.part, Square):
+            raise ModelError("Variances by draw were asked for, but there are no training draws.")
+        return self.part.variances(*self._require(block, valid))
 
     def contributions(
         self, block: NDArray[Any], groups: ArrayLike, valid: Mask | None = None

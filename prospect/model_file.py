@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from sklearn.tree._tree import Tree
 from prospect.errors import ModelError, ProspectError
 from prospect.raster import atomic_path, require_file
 
-FORMAT = 1
+FORMAT = 2
 MAX_MEMBER = 2**30
 """Largest part of a model file, in bytes, when unpacked."""
 
@@ -49,7 +49,7 @@ DAMAGE = (
 )
 """What parsers of archives, JSON and array headers raise of damaged ones."""
 
-_MEMBERS = ("manifest.json", "estimator.skops", "samples.npz")
+_MEMBERS = ("manifest.json", "estimator.skops", "samples.npz", "applicability.npz")
 
 # Estimators that are taken apart and put together without running code of the file.
 # skops trusts more by default; random generators, for one, can be made to crash.
@@ -76,12 +76,15 @@ class Contents:
     manifest : dict
         Plain data.
     estimator : fitted classifier
-    arrays : dict of str to array
+    samples : dict of str to array
+    applicability : dict of str to array
+        Empty if the model cannot say where it may be believed.
     """
 
     manifest: dict[str, Any]
     estimator: Any
-    arrays: dict[str, NDArray[Any]]
+    samples: dict[str, NDArray[Any]]
+    applicability: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def write_model_file(path: Path | str, contents: Contents) -> Path:
@@ -109,10 +112,9 @@ def write_model_file(path: Path | str, contents: Contents) -> Path:
     estimator = _canonical(skops.io.dumps(contents.estimator))
     _require_loadable(contents.estimator, estimator)
     manifest = {"format": FORMAT, "scikit-learn": sklearn.__version__, **contents.manifest}
-    arrays = io.BytesIO()
-    np.savez_compressed(arrays, allow_pickle=False, **contents.arrays)
     text = json.dumps(manifest, ensure_ascii=False, indent=1, default=_plain)
-    parts = (text.encode("utf-8"), estimator, arrays.getvalue())
+    arrays = (_packed(each) for each in (contents.samples, contents.applicability))
+    parts = (text.encode("utf-8"), estimator, *arrays)
     with (
         atomic_path(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -154,7 +156,8 @@ def read_model_file(path: Path | str, *, any_version: bool = False) -> Contents:
             )
         _require_version(path, str(manifest["scikit-learn"]), any_version)
         estimator = _load_estimator(path, parts["estimator.skops"])
-        return Contents(manifest, estimator, _load_arrays(path, parts["samples.npz"]))
+        arrays = (_load_arrays(path, parts[name]) for name in _MEMBERS[2:])
+        return Contents(manifest, estimator, *arrays)
 
 
 @contextmanager
@@ -175,6 +178,11 @@ def _unpack(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
+            if names == sorted(_MEMBERS[:3]):
+                raise ModelError(
+                    f"{path} is a model of format 1, which does not know where it may be believed: "
+                    "train again with this version."
+                )
             if names != sorted(_MEMBERS):
                 raise ModelError(
                     f"{path} is not a prospect model: it holds {', '.join(names[:5]) or 'nothing'}."
@@ -349,6 +357,13 @@ def _require_honest(path: Path, content: bytes) -> None:
     claimed = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
     if dtype.hasobject or claimed != len(content) - stream.tell():
         raise ModelError(f"{path} holds an array that is not what it claims: train again.")
+
+
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as one npz."""
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **arrays)
+    return packed.getvalue()
 
 
 def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[Any]]:

@@ -16,6 +16,7 @@ from prospect.errors import ModelError
 from prospect.grid import LATTICE
 from prospect.learners import likelihood
 from prospect.models.blended import weighted_ranks
+from prospect.models.training_draws import components, levels_of
 from prospect.trees import Block, Doubles, Mask, Trees
 
 Longs = NDArray[np.int64]
@@ -379,6 +380,56 @@ class Bag(Part):
             told += part.contributions(block, valid, groups)
         told /= np.float32(len(self.parts))
         return told
+
+
+@dataclass(frozen=True)
+class Square(Part):
+    """
+    Members of training draws: trees, which are packed, or other parts.
+
+    Draws of background, deposits and places are levels of three factors; ``side`` of each.
+    """
+
+    parts: Trees | tuple[Part, ...]
+    side: int
+    placed: bool = False
+
+    @property
+    def draws(self) -> int:  # type: ignore[override]
+        """Levels of a factor."""
+        return self.side
+
+    @property
+    def _mean(self) -> Part:
+        """The same without its factors."""
+        return Forest(self.parts) if isinstance(self.parts, Trees) else Bag(self.parts)
+
+    def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
+        if not spread:
+            return self._mean.score(block, valid, spread=False)
+        mean, variances = self.variances(block, valid)
+        return Scores(mean, np.sqrt(variances.sum(axis=0)), _none(valid))
+
+    def variances(self, block: Block, valid: Mask) -> tuple[Doubles, Doubles]:
+        """Mean, and the variances over each of the three draws."""
+        levels, side = levels_of(self.side), self.side
+        if isinstance(self.parts, Trees):
+            total, squares, squared = self.parts.by_level(block, valid, levels, side)
+        else:
+            total, squares = np.zeros((2, *valid.shape))
+            sums = np.zeros((3, side, *valid.shape))
+            for number, part in enumerate(self.parts):
+                said = part.score(block, valid, spread=False).likelihood
+                total += said
+                squares += said * said
+                sums[np.arange(3), levels[:, number]] += said
+            squared = (sums**2).sum(axis=1)
+        found = components(total, squares, squared, side, placed=self.placed)
+        found[:, ~valid] = np.nan
+        return total / side**2, found
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        return self._mean.contributions(block, valid, groups)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,12 @@ OTHERS_SHARE = 1 / 3
 UNLIKE_SHARE = 0.5
 """Of the background, the share most unlike the deposits that dissimilar background keeps."""
 
+PLACINGS = 19
+"""Further places that deposits may stand at: with the stated one as many as training draws."""
+
+POSITIONAL_ERROR = 300.0
+"""How far, in metres, deposits may stand from where they are said to, if nothing is stated."""
+
 _TILE = 2 * LATTICE
 
 
@@ -64,6 +70,8 @@ class Samples:
     unlike : bool
         Learn from background that is unlike the deposits learnt from; which that is can only
         be told in every fold anew.
+    placings : array of shape (m, deposits, k), float32, optional
+        Features of the deposits, in their order, where else they may stand.
     """
 
     x: NDArray[np.float64]
@@ -73,6 +81,7 @@ class Samples:
     group: NDArray[np.int64]
     features: NDArray[np.float32]
     unlike: bool = False
+    placings: NDArray[np.float32] | None = None
 
     @property
     def coordinates(self) -> NDArray[np.float64]:
@@ -94,6 +103,21 @@ class Samples:
         distance = unlikeness(self.features[kept], positive)
         far = distance >= np.quantile(distance[~positive], 1 - UNLIKE_SHARE)
         return np.asarray(kept[positive | far], np.int64)
+
+    def learnt_from(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        """What :func:`prospect.learners.fit` takes, of some rows that are learnt from."""
+        positive = self.kind[rows] == 1
+        placings = None
+        if self.placings is not None:
+            place = np.cumsum(self.kind == 1) - 1
+            placings = self.placings[:, place[rows[positive]]]
+        return {
+            "features": self.features[rows],
+            "positive": positive,
+            "weight": self.weight[rows],
+            "group": self.group[rows],
+            "placings": placings,
+        }
 
 
 def unlikeness(features: NDArray[np.float32], positive: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -172,6 +196,7 @@ def draw_samples(
     measured_on: int = MEASURED_ON,
     method: str = "distance",
     chance: NDArray[np.float32] | None = None,
+    positional_error: float = 0.0,
     random_state: int = 0,
     workers: int | None = None,
     progress: Progress = silent,
@@ -195,6 +220,8 @@ def draw_samples(
     chance : array of shape (y, x), optional
         How likely each cell is to be drawn as background: where deposits would have been
         seen. What the area is measured by is drawn evenly all the same.
+    positional_error : float, metres
+        How far deposits may stand from where they are said to; with 0 they stand there.
     random_state : int
     workers : int, optional
     progress : callable
@@ -219,9 +246,22 @@ def draw_samples(
     weight[sizes[0] + sizes[1] :][: sizes[2]] = learn[2]
     group = np.full(row.size, -1, np.int64)
     group[: sizes[0]] = labels.group
+    places = replaced(labels.row, labels.col, counts, grid, positional_error, random_state)
+    pairs = zip((row, col), places, strict=True)
     with progress("Building features at the samples"):
-        features = features_at(builder, stack, row, col, workers=workers)
-    return Samples(grid.x[col], grid.y[row], kind, weight, group, features, unlike=method in UNLIKE)
+        rows, cols = (np.concatenate([told, again.ravel()]) for told, again in pairs)
+        features = features_at(builder, stack, rows, cols, workers=workers)
+    placings = features[row.size :].reshape(len(places[0]), labels.row.size, features.shape[1])
+    made = Samples(
+        grid.x[col],
+        grid.y[row],
+        kind,
+        weight,
+        group,
+        features[: row.size],
+        unlike=method in UNLIKE,
+    )
+    return replace(made, placings=placings) if len(placings) else made
 
 
 def background_cells(
@@ -294,6 +334,49 @@ def background_cells(
             for pair in zip((row, col), np.divmod(found, grid.cols), strict=True)
         )
     return row, col, weight
+
+
+def replaced(
+    row: NDArray[np.int64],
+    col: NDArray[np.int64],
+    counts: NDArray[np.bool_],
+    grid: Grid,
+    positional_error: float,
+    random_state: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Cells that deposits may stand in, if their positions are not exact.
+
+    Parameters
+    ----------
+    row, col : array of shape (n,), int
+        Where they are said to stand.
+    counts : array of shape (y, x), bool
+        The ground that counts; a deposit that would leave it stays where it is.
+    grid : Grid
+    positional_error : float, metres
+        Radius of the disc that positions are drawn from, uniformly, around any point of
+        the cell.
+    random_state : int
+
+    Returns
+    -------
+    row, col : array of shape (placings, n), int
+        None at all if there is no error.
+    """
+    if not positional_error > 0:
+        return np.empty((0, row.size), np.int64), np.empty((0, row.size), np.int64)
+    rng = np.random.default_rng([random_state, 2])
+    shape = (PLACINGS, row.size)
+    away = positional_error * np.sqrt(rng.random(shape))
+    angle = rng.uniform(0, 2 * np.pi, shape)
+    width, height = abs(grid.transform.a), abs(grid.transform.e)
+    down = np.floor(rng.random(shape) + away * np.sin(angle) / height).astype(np.int64)
+    right = np.floor(rng.random(shape) + away * np.cos(angle) / width).astype(np.int64)
+    there_row = np.clip(row + down, 0, grid.rows - 1)
+    there_col = np.clip(col + right, 0, grid.cols - 1)
+    stays = ~counts[there_row, there_col]
+    return np.where(stays, row, there_row), np.where(stays, col, there_col)
 
 
 def features_at(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from prospect.calibration import Prior
 from prospect.commodities import Commodity, load_commodity
 from prospect.detectability import chance_of
+from prospect.doubts import learn_doubts
 from prospect.encoding import prepare
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
@@ -30,7 +33,14 @@ from prospect.own import with_own_rows
 from prospect.progress import Progress, silent
 from prospect.project import OccurrenceSpec
 from prospect.record import record_of
-from prospect.samples import BACKGROUND, Samples, draw_samples, ground_mask, on_ground
+from prospect.samples import (
+    BACKGROUND,
+    POSITIONAL_ERROR,
+    Samples,
+    draw_samples,
+    ground_mask,
+    on_ground,
+)
 from prospect.tables import write_table
 
 
@@ -51,6 +61,9 @@ def train(
     match: str = "none",
     deposit_type: str | None = None,
     tested: Path | str | None = None,
+    positional_error: float = POSITIONAL_ERROR,
+    prior: float | None = None,
+    expected: Sequence[float] | None = None,
     rejects: Path | str | None = None,
     builder: FeatureBuilder | None = None,
     workers: int | None = None,
@@ -95,6 +108,14 @@ def train(
         One type of the commodity, such as ``au_irgs``.
     tested : path, optional
         Ground drilled or trenched and found barren: it is learnt from as background.
+    positional_error : float, metres
+        How far deposits may stand from where they are said to: the default learner is
+        taught by places drawn within it.
+    prior : float, optional
+        Deposits per cell that you hold likely: then probabilities can be mapped.
+    expected : sequence of 1 or 3 floats, optional
+        Instead, deposits on the whole ground, known and unknown: a number, or P90, P50
+        and P10.
     rejects : path, optional
         CSV to write the occurrences to that do not train, each with its reason.
     builder : FeatureBuilder, optional
@@ -133,6 +154,8 @@ def train(
         labels = replace(read_labels(None, definition, grid), notes=(str(error),))
     if tested is not None:
         labels = with_tested(labels, tested, grid)
+    if not positional_error >= 0:
+        raise LabelError(f"A positional error is metres from 0 on, but {positional_error} came.")
     if builder is None:
         builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
         with progress("Learning the layers' statistics"):
@@ -140,19 +163,20 @@ def train(
     bindings = bind(builder.layers_, stack)
     with progress("Finding the ground that counts"):
         counts = ground_mask(stack, ground, bindings, workers=workers)
+    stated = Prior.of(int(counts.sum()), prior=prior, expected=expected)
+    told = type(estimator).__name__
     if isinstance(estimator, str) or estimator is None:
-        estimator = learner(
-            estimator or "extra-trees", builder.signs, random_state=random_state, n_jobs=workers
-        )
+        told = estimator or "extra-trees"
+        estimator = learner(told, builder.signs, random_state=random_state, n_jobs=workers)
     labels = on_ground(labels, counts)
     if rejects is not None:
         write_table(labels.rejected(), rejects)
     if needs_labels(prepare(estimator)):
         require_enough(labels, definition.name)
-    chance, told = chance_of(
+    chance, seen = chance_of(
         match, stack, labels, counts, bindings.values(), random_state=random_state
     )
-    labels = replace(labels, notes=(*labels.notes, *told))
+    labels = replace(labels, notes=(*labels.notes, *seen))
     samples = draw_samples(
         builder,
         stack,
@@ -161,6 +185,7 @@ def train(
         background=background,
         method=background_from,
         chance=chance,
+        positional_error=positional_error,
         random_state=random_state,
         workers=workers,
         progress=progress,
@@ -188,13 +213,8 @@ def train(
     tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]
     learnt = samples.learnt()
     with progress("Fitting the model"):
-        fitted = fit(
-            estimator,
-            samples.features[learnt],
-            samples.kind[learnt] == 1,
-            samples.weight[learnt],
-        )
-    return Model(
+        fitted = fit(estimator, **samples.learnt_from(learnt))
+    model = Model(
         commodity=definition.name,
         title=definition.title,
         builder=builder,
@@ -212,7 +232,28 @@ def train(
         measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state)
         | {"background": {"from": background_from, "match": match}},
+        prior=stated,
     )
+    with progress("Learning where it may be believed"):
+        doubts = learn_doubts(
+            fitted,
+            model.importances().reindex(model.feature_names).to_numpy(float)
+            if len(model.importances())
+            else np.empty(0),
+            samples,
+            fold,
+            score,
+            _blocks(samples, block) if block else np.zeros(samples.kind.size, np.int64),
+            stated,
+        )
+    model.calibration, model.applicability = doubts.calibration, doubts.applicability
+    model.record = {
+        **model.record,
+        "learner": told,
+        "positional_error": positional_error,
+        "doubts": doubts.found,
+    }
+    return model
 
 
 def out_of_fold(
@@ -255,9 +296,7 @@ def out_of_fold(
             number[test_at] = k
             if not positive[learnt].any() or positive[learnt].all():
                 raise LabelError(f"Fold {k + 1} leaves one class only to learn from.")
-            fitted = fit(
-                estimator, samples.features[learnt], positive[learnt], samples.weight[learnt]
-            )
+            fitted = fit(estimator, **samples.learnt_from(learnt))
             if asked.size:
                 score[asked] = likelihood(fitted, samples.features[asked])
             done(1)
@@ -299,9 +338,13 @@ def fold_name(splitter: Any) -> str:
 
 def _measure(samples: Samples, score: NDArray[np.float64], block: float, name: str) -> pd.DataFrame:
     """Measures of out-of-fold scores, with intervals over blocks of ground."""
-    names = np.floor(samples.coordinates / block).astype(np.int64)
-    _, cluster = np.unique(names, axis=0, return_inverse=True)
-    cluster = cluster.ravel()
+    cluster = _blocks(samples, block)
     deposits, area = samples.kind == 1, samples.kind == -1
     table = summarise(score[deposits], score[area], cluster[deposits], cluster[area])
     return table.rename_axis("measure").reset_index().assign(folds=name)
+
+
+def _blocks(samples: Samples, size: float) -> NDArray[np.int64]:
+    """The block of ground of each sample."""
+    names = np.floor(samples.coordinates / size).astype(np.int64)
+    return np.asarray(np.unique(names, axis=0, return_inverse=True)[1].ravel(), np.int64)

@@ -122,6 +122,47 @@ class Trees:
         )
         return out
 
+    def by_level(
+        self, block: Block, valid: Mask, levels: NDArray[np.int64], count: int
+    ) -> tuple[Doubles, Doubles, Doubles]:
+        """
+        Sums that an analysis of variance takes.
+
+        Parameters
+        ----------
+        block, valid
+        levels : array of shape (factor, tree), int
+            From 0 to ``count``.
+        count : int
+
+        Returns
+        -------
+        total, squares : array of shape (rows, cols)
+            Sum over trees of what they say, to the bits of :meth:`total`, and of its square.
+        squared_sums : array of shape (factor, rows, cols)
+            Sums over the trees of each level, squared and added up.
+        """
+        from prospect._kernels.levels import add_levels
+
+        total, squares = np.full((2, *valid.shape), np.nan)
+        squared_sums = np.full((len(levels), *valid.shape), np.nan)
+        add_levels(
+            block,
+            valid,
+            self.features,
+            self.fills,
+            self.nodes,
+            self.roots,
+            self.values,
+            self.starts,
+            np.ascontiguousarray(levels),
+            count,
+            total,
+            squares,
+            squared_sums,
+        )
+        return total, squares, squared_sums
+
 
 def pack(trees: Sequence[Tree], draws: Sequence[int] = ()) -> Trees | None:
     """

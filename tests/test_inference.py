@@ -268,7 +268,7 @@ def test_the_spread_keeps_to_valid_cells():
 def test_the_default_estimator_as_it_is_trained():
     values, label = samples(gaps=0.1)
     weight = np.random.default_rng(0).random(len(label)) + 0.5
-    fitted = fit(default_estimator().set_params(extratreesclassifier__n_estimators=70), values,
+    fitted = fit(default_estimator().set_params(n_draws=9), values,
                  label == 1, weight)  # fmt: skip
     require_equal(fitted, block(gaps=0.1))
 

@@ -97,6 +97,25 @@ if TYPE_CHECKING:
     help="extra-trees, random-forest, bagged-pu, boosting, logistic, woe (weights of evidence), "
     "blend, or fuzzy, which needs no known deposits.",
 )
+@click.option(
+    "--positional-error",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    metavar="METRES",
+    help="How far deposits may stand from where they are said to.",
+)
+@click.option(
+    "--prior",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Deposits per cell that you hold likely, e.g. 0.0005: then probability can be mapped.",
+)
+@click.option(
+    "--expected",
+    metavar="N | P90,P50,P10",
+    help="Instead: deposits on the whole ground, known and unknown, e.g. 12 or 4,12,30.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything drawn.")
 @takes_vectors
 @takes_drivers
@@ -120,6 +139,9 @@ def train(
     block_size: float | None,
     folds: int,
     learner: str,
+    positional_error: float,
+    prior: float | None,
+    expected: str | None,
     seed: int,
     vectors: tuple[str, ...],
     drivers: tuple[str, ...],
@@ -175,6 +197,9 @@ def train(
         background_from=background,
         match=match,
         tested=tested,
+        positional_error=positional_error,
+        prior=prior,
+        expected=None if expected is None else numbers_of(expected),
         rejects=rejects,
         workers=workers,
         progress=progress_of(quiet),
@@ -302,6 +327,17 @@ def score(
     )
     click.echo(f"{model.title}: {output}, with {output.stem}.qml and {output.stem}.manifest.json.")
     click.echo(model.quality())
+
+
+def numbers_of(text: str) -> list[float]:
+    """Numbers with commas between them."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(
+            f"'{text}': a number was expected, or three for P90, P50 and P10, such as 4,12,30.",
+            param_hint="--expected",
+        ) from error
 
 
 def layer_of(path: Path, project: Project) -> str:

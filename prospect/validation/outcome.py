@@ -235,8 +235,8 @@ class Validation:
         rest = {
             "precision_lift": "precision over chance",
             "boyce": "Boyce index",
-            "brier_skill": "Brier skill at even odds",
-            "calibration_error": "calibration error",
+            "brier_skill": "Brier skill of calibrated scores at even odds",
+            "calibration_error": "calibration error of these",
         }
         found = [f"{label} {_interval(told[k])}" for k, label in rest.items() if k in told]
         return [*lines, f"  {', '.join(found)}"]
