@@ -11,13 +11,13 @@ import rasterio
 import rioxarray  # noqa: F401 - gives .rio
 from shapely import box
 
-from prospect import scoring
 from prospect.errors import GridError, ModelError, OutputError
 from prospect.grid import Grid, Window
 from prospect.ground import Ground, Permissive
 from prospect.learners import likelihood
 from prospect.project import load_project
-from prospect.scoring import plan, score, select_layers
+from prospect.scoring import engines, score, select_layers
+from prospect.scoring.plan import TILE_BYTES, plan
 from prospect.stack import open_stack
 from prospect.training import train
 from prospect.vector import frame, write_vector
@@ -140,7 +140,7 @@ def test_a_failing_tile_leaves_no_file(gold_model, world, tmp_path, monkeypatch)
     def fails(job, window):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scoring, "score_tile", fails)
+    monkeypatch.setattr(engines, "score_tile", fails)
     with pytest.raises(KeyboardInterrupt):
         score(gold_model, open_stack(world), tmp_path / "m.tif", engine="serial")
     assert list(tmp_path.iterdir()) == []
@@ -149,7 +149,7 @@ def test_a_failing_tile_leaves_no_file(gold_model, world, tmp_path, monkeypatch)
 def test_an_older_map_survives_a_failure(gold_model, world, tmp_path, monkeypatch):
     old = tmp_path / "m.tif"
     old.write_bytes(b"the map of last year")
-    monkeypatch.setattr(scoring, "score_tile", lambda job, window: 1 / 0)
+    monkeypatch.setattr(engines, "score_tile", lambda job, window: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         score(gold_model, open_stack(world), old, engine="serial")
     assert old.read_bytes() == b"the map of last year"
@@ -195,5 +195,5 @@ def test_plans_keep_to_the_memory_of_a_tile():
     grid = Grid("EPSG:32642", (30, 0, 0, 0, -30, 0), (20_000, 36_000))
     for features in (10, 60, 2000):
         largest = max(w.height * w.width for w in plan(grid, features))
-        assert largest * features * 4 <= max(scoring.TILE_BYTES, 256 * 256 * features * 4)
+        assert largest * features * 4 <= max(TILE_BYTES, 256 * 256 * features * 4)
     assert plan(grid, 60)[0] == Window(0, 0, 256, 1536)
