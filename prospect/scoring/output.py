@@ -16,7 +16,7 @@ from prospect.errors import GridError, OutputError
 from prospect.grid import Grid, Window
 from prospect.model import Model
 from prospect.progress import Progress
-from prospect.raster import CogWriter, atomic_path, require_writable_folder
+from prospect.raster import CogBand, CogWriter, atomic_path, require_writable_folder
 from prospect.record import sha256, versions
 from prospect.scoring.engines import run_tiles
 from prospect.scoring.tile import Job
@@ -54,7 +54,7 @@ def write_map(
     style_stride = max(1, int(np.ceil(np.sqrt(grid.rows * grid.cols / STYLE_CELLS))))
     seen: list[NDArray[np.float32]] = []
     with CogWriter(
-        output, grid, ["likelihood"], units=["1"], tags=tags, compress=compress
+        output, grid, [CogBand("likelihood", "1")], tags=tags, compress=compress
     ) as writer:
         for window, block in run_tiles(job, windows, engine, workers, progress):
             writer.write(window, block[None])
