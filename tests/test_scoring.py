@@ -12,7 +12,7 @@ import rioxarray  # noqa: F401 - gives .rio
 from shapely import box
 
 from prospect.errors import GridError, ModelError, OutputError, TileError
-from prospect.grid import Grid, Window
+from prospect.grid import Grid
 from prospect.ground import Ground, Permissive
 from prospect.learners import likelihood
 from prospect.project import load_project

@@ -76,10 +76,12 @@ def key_of(made: Mapping[str, Any], job: Job) -> str:
     digest.update(fingerprint(job.builder.to_dict()).encode())
     digest.update(fingerprint(job.maker).encode())
     bound = {binding.name for binding in job.bindings.values()}
+    # A permissive test may look at any layer, and where all evidence is drawn, what the stack
+    # itself requires bounds the ground.
+    drawn = all(job.stack[name].attrs.get("kind") == "geometry" for name in bound)
     for name in sorted(map(str, job.stack.data_vars)):
         layer = job.stack[name]
-        # Permissive ground and required layers may be told by layers that are no evidence.
-        asked = job.ground.permissive is not None or bool(layer.attrs.get("required"))
+        asked = job.ground.permissive is not None or (drawn and bool(layer.attrs.get("required")))
         if name in bound or asked:
             plain = {k: v for k, v in layer.attrs.items() if k not in ("source", "features")}
             source = layer.attrs.get("features")

@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -103,16 +103,17 @@ class Journal:
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
 
-    def begin(self) -> None:
-        """Start anew."""
-        header = {"format": FORMAT, "key": self.key}
-        self.path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+    def begin(self, entries: Iterable[tuple[Window, Sequence[int]]] = ()) -> None:
+        """Start anew, with tiles that are done already."""
+        lines = [json.dumps({"format": FORMAT, "key": self.key}), *(_line(*e) for e in entries)]
+        new = self.path.with_suffix(".new")
+        new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        new.replace(self.path)
 
-    def add(self, window: Window, checks: Iterable[int]) -> None:
+    def add(self, window: Window, checks: Sequence[int]) -> None:
         """A tile is done, and in the hands of the system."""
-        entry = {"window": list(window), "checks": list(checks)}
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(_line(window, checks) + "\n")
 
     def read(self) -> list[tuple[Window, list[int]]]:
         """
@@ -162,6 +163,10 @@ class Blocks:
             slice(window.row // LATTICE, -(-bottom // LATTICE)),
             slice(window.col // LATTICE, -(-right // LATTICE)),
         )
+
+
+def _line(window: Window, checks: Sequence[int]) -> str:
+    return json.dumps({"window": list(window), "checks": list(checks)})
 
 
 def checksum(cells: NDArray[Any]) -> int:

@@ -119,7 +119,6 @@ class Run:
             entries = journal.read() if self.resume else []
             if not entries:
                 work.clear()
-                journal.begin()
             held = sum(file.stat().st_size for file in work.path.glob("*.raw"))
             try:
                 require_space(self.output.parent, self.output.name, self.plan.disk - held)
@@ -151,9 +150,11 @@ class Run:
             threads=self.plan.workers,
         ) as files:
             blocks = Blocks(grid.window)
-            for window, checks in entries:
-                if files.holds(window, checks):
-                    blocks.add(window)
+            entries = [entry for entry in entries if files.holds(*entry)]
+            for window, _ in entries:
+                blocks.add(window)
+            # Without what was cut, or is not what it was.
+            journal.begin(entries)
             left = [window for window in windows if window not in blocks]
             for window in windows:
                 if window in blocks:
