@@ -119,7 +119,7 @@ def test_bytes_that_are_not_what_they_were_are_done_again(given, tmp_path, monke
             score(model, stack, path, engine="serial", tile=256)
     with (work_of(path) / "gold.tif.raw").open("rb+") as raw:
         raw.seek(4 * 100)
-        raw.write(b"\0" * 8)
+        raw.write(b"\1" * 8)
     with (work_of(path) / "journal.jsonl").open("a") as file:
         file.write('{"window": [0, 0, 25')
     done = interrupt_after(monkeypatch, 99)
