@@ -112,7 +112,7 @@ def ours(country: Path, model: Any, output: Path, profile: bool) -> dict[str, fl
 
 def child(side: str, country: Path, folder: Path) -> dict[str, float]:
     """One side in this process: seconds, processor seconds, peak memory."""
-    from joblib.externals import cloudpickle
+    import cloudpickle
 
     from prospect.scoring import score
 
@@ -229,7 +229,7 @@ def main() -> None:
         side, country, folder = asked.side
         print(json.dumps(child(side, Path(country), Path(folder))))
         return
-    from joblib.externals import cloudpickle
+    import cloudpickle
 
     folder = asked.folder or Path(tempfile.gettempdir()) / "prospect-country"
     folder.mkdir(parents=True, exist_ok=True)
