@@ -54,6 +54,8 @@ class WorkFolder:
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
+            if self.path.is_dir() and [item.name for item in self.path.iterdir()] == ["lock"]:
+                self.remove()
             os.close(self._lock)
             self._lock = None
 

@@ -74,7 +74,8 @@ class TilePlan:
         count = len(self.windows)
         height = max(window.height for window in self.windows)
         width = max(window.width for window in self.windows)
-        who = self.engine if self.workers > 1 else self.engine.rstrip("es").rstrip("s")
+        one = {"threads": "thread", "processes": "process"}
+        who = self.engine if self.workers > 1 else one.get(self.engine, self.engine)
         disk = f", {self.disk / 1e9:.2g} GB of disk" if self.disk else ""
         return (
             f"{self.cells:,} cells in {count:,} {'tile' if count == 1 else 'tiles'} of up to "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from prospect.errors import GridError
 from prospect.grid import Grid, Window
 from prospect.model import Model
 from prospect.progress import Progress, silent
@@ -30,8 +31,6 @@ from prospect.scoring.tile import Job, ground_of, score_tile
 
 SAMPLES = 49
 """Lattice blocks that are looked at to guess how much of a map counts."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Run:
         middle = full[len(full) // 2]
         # Once for nothing: kernels are compiled or loaded.
         score_tile(job, middle.intersect(grid.window))
-        tile = next(w for w in self.plan.windows if w.intersect(middle) == middle.intersect(w))
+        tile = next(w for w in self.plan.windows if 0 not in w.intersect(middle)[2:])
         start = time.perf_counter()
         score_tile(job, tile)
         each = (time.perf_counter() - start) / (tile.height * tile.width)
@@ -163,8 +162,12 @@ class Run:
                 title += f", {len(windows) - len(left)} of {len(windows)} tiles done before"
             engine = require_engine(self.plan.engine)(self.settled(), self.plan.workers)
             cells = sum(window.height * window.width for window in left)
-            with progress(title, cells, "cells") as done:
-                for window, tile in run_tiles(engine, left):
+            # Closing is what stops the workers when something fails here.
+            with (
+                progress(title, cells, "cells") as done,
+                closing(run_tiles(engine, left)) as landed,
+            ):
+                for window, tile in landed:
                     journal.add(window, files.write(window, tile))
                     done(window.height * window.width)
             values = files.values()
@@ -175,17 +178,11 @@ class Run:
     def _leave(self, work: WorkFolder, journal: Journal, error: BaseException) -> None:
         """Keep what is worth going on with, and say so; remove the rest."""
         kept = journal.read()
-        if kept and not _hopeless(error):
+        # A map of nothing would be one again.
+        if kept and not isinstance(error, GridError):
             error.add_note(
                 f"{len(kept)} of {len(self.plan.windows)} tiles are kept in {work.path}: "
                 "give the same command with --resume to go on."
             )
         else:
             work.remove()
-
-
-def _hopeless(error: BaseException) -> bool:
-    """Whether going on would end the same way."""
-    from prospect.errors import GridError
-
-    return isinstance(error, GridError)
