@@ -184,9 +184,10 @@ def _land(
 
 
 def _each_alone(engine: Engine, windows: Sequence[Window]) -> Iterator[Landed]:
+    """Failed tiles one after the other, each by itself."""
+    engine.restart(1)
     for window in windows:
         for attempt in range(1, ATTEMPTS + 1):
-            engine.restart(1)
             future = engine.submit(window)
             error = future.exception()
             if error is None:
@@ -197,6 +198,7 @@ def _each_alone(engine: Engine, windows: Sequence[Window]) -> Iterator[Landed]:
                 raise TileError(
                     f"{_named(window)} cannot be scored, also alone: {_told(error)}"
                 ) from error
+            engine.restart(1)
 
 
 def _named(window: Window) -> str:
