@@ -138,10 +138,10 @@ def test_another_runs_work_is_refused(given, tmp_path, monkeypatch):
         with pytest.raises(Stop):
             score(model, stack, path, engine="serial", tile=256)
     changed = stack.copy()
-    changed["elevation"] = stack["elevation"] + 1
-    del changed["elevation"].attrs["source"]
-    changed["elevation"].attrs.update(
-        {k: v for k, v in stack["elevation"].attrs.items() if k != "source"}
+    changed["magnetics"] = stack["magnetics"] + 1
+    del changed["magnetics"].attrs["source"]
+    changed["magnetics"].attrs.update(
+        {k: v for k, v in stack["magnetics"].attrs.items() if k != "source"}
     )
     with pytest.raises(OutputError, match="other layers, another model or other settings"):
         score(model, changed, path, resume=True, engine="serial")
