@@ -6,7 +6,7 @@ import logging
 import signal
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 
 from prospect.errors import ModelError, TileError
@@ -134,7 +134,7 @@ def require_engine(name: str) -> type[Engine]:
     return ENGINES[name]
 
 
-def run_tiles(engine: Engine, windows: Sequence[Window]) -> Iterator[Landed]:
+def run_tiles(engine: Engine, windows: Sequence[Window]) -> Generator[Landed, None, None]:
     """
     Tiles as they are done, few of them in flight.
 
