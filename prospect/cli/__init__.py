@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from typing import Any
@@ -22,6 +23,11 @@ from prospect.cli.validation import validate
 from prospect.errors import ProspectError
 
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """The system asks the program to end, as people do with Ctrl-C."""
 
 
 class Sentences(click.Group):
@@ -32,14 +38,32 @@ class Sentences(click.Group):
         try:
             return super().invoke(ctx)
         except ProspectError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(" ".join([str(error), *_notes(error)])) from error
         except MemoryError as error:
             raise click.ClickException(
                 "There is not enough memory: use fewer workers, or a smaller --tile."
             ) from error
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted: nothing was left half-written.", err=True)
-            ctx.exit(INTERRUPTED)
+        except KeyboardInterrupt as error:
+            kept = _notes(error) or ["nothing was left half-written."]
+            click.echo(f"\nInterrupted: {' '.join(kept)}", err=True)
+            ctx.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
+
+
+def _notes(error: BaseException) -> list[str]:
+    """What was said of an error on its way."""
+    return list(getattr(error, "__notes__", ()))
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise Terminated
+
+
+class _Aloud(logging.Handler):
+    """What our own modules have to say while they work."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        click.echo(record.getMessage(), err=True)
 
 
 @click.group(
@@ -90,6 +114,8 @@ def run() -> None:
     # Foreign libraries talk to the log and in warnings; people get our own sentences.
     logging.captureWarnings(True)
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("prospect").addHandler(_Aloud(logging.WARNING))
+    signal.signal(signal.SIGTERM, _terminate)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):

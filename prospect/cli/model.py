@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from prospect.cli.options import (
+    Memory,
     area_of,
     pairs_of,
     progress_of,
     source_of,
     takes_drivers,
+    takes_progress,
     takes_quiet,
     takes_sheet,
     takes_vectors,
@@ -121,6 +123,7 @@ if TYPE_CHECKING:
 @takes_drivers
 @takes_workers
 @takes_quiet
+@takes_progress
 def train(
     sources: tuple[Path, ...],
     commodity: str,
@@ -147,6 +150,7 @@ def train(
     drivers: tuple[str, ...],
     workers: int | None,
     quiet: bool,
+    told: str,
 ) -> None:
     """Learn where a commodity is likely, and say honestly how well that works."""
     from dataclasses import replace
@@ -202,7 +206,7 @@ def train(
         expected=None if expected is None else numbers_of(expected),
         rejects=rejects,
         workers=workers,
-        progress=progress_of(quiet),
+        progress=progress_of(quiet, told),
     )
     for model, path in zip(models.values(), outputs, strict=True):
         model.save(path)
@@ -251,6 +255,21 @@ def train(
     help="Side of a tile, rounded up to 256; by default what memory allows.",
 )
 @click.option(
+    "--max-memory",
+    type=Memory(),
+    metavar="SIZE",
+    help="Of all processes together, e.g. 1.5GB, which is the default where twice as much is free.",
+)
+@click.option(
+    "--bands",
+    metavar="NAMES",
+    help="E.g. likelihood,spread; by default all that the model can make.",
+)
+@click.option("--resume", is_flag=True, help="Go on where the same run was interrupted.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what it takes: tiles, memory, disk, time; write nothing."
+)
+@click.option(
     "--compress",
     type=click.Choice(["zstd", "deflate"]),
     default="zstd",
@@ -262,6 +281,7 @@ def train(
 @takes_drivers
 @takes_workers
 @takes_quiet
+@takes_progress
 def score(
     model_path: Path,
     sources: tuple[Path, ...],
@@ -274,11 +294,16 @@ def score(
     engine: str,
     tile: int | None,
     compress: str,
+    max_memory: float | None,
+    bands: str | None,
+    resume: bool,
+    dry_run: bool,
     any_version: bool,
     vectors: tuple[str, ...],
     drivers: tuple[str, ...],
     workers: int | None,
     quiet: bool,
+    told: str,
 ) -> None:
     """Score layers with MODEL and write a map that opens in QGIS.
 
@@ -288,9 +313,9 @@ def score(
 
     from prospect.ground import make_ground
     from prospect.model import load_model
+    from prospect.progress import duration
     from prospect.raster import require_writable_folder
-    from prospect.scoring import score as score_stack
-    from prospect.scoring import select_layers
+    from prospect.scoring import prepare, select_layers
     from prospect.stack import as_project, open_stack
 
     require_writable_folder(output)
@@ -313,18 +338,31 @@ def score(
     stack = open_stack(project, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)
-    score_stack(
+    run = prepare(
         model,
         stack,
         output,
+        bands=None if bands is None else [name.strip() for name in bands.split(",")],
         engine=engine,
         workers=workers,
         tile=tile,
+        max_memory=max_memory,
         mapping=names,
         exclude=exclude,
         compress=compress,
-        progress=progress_of(quiet),
+        resume=resume,
     )
+    if dry_run:
+        share, seconds = run.expect()
+        click.echo(run.plan.describe())
+        click.echo(
+            f"About {share:.0%} of it counts. The tiles take about {duration(seconds)}; writing "
+            "the map comes on top."
+        )
+        return
+    if not quiet:
+        click.echo(run.plan.describe(), err=True)
+    run.to_files(progress_of(quiet, told))
     click.echo(f"{model.title}: {output}, with {output.stem}.qml and {output.stem}.manifest.json.")
     click.echo(model.quality())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from prospect.progress import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?b?)", re.IGNORECASE)
+_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
+    f"{letter}I": 1024.0**k for k, letter in enumerate("KMGT", 1)
+}
 
 
 def takes_drivers(command: F) -> F:
@@ -54,6 +60,18 @@ def takes_workers(command: F) -> F:
 def takes_quiet(command: F) -> F:
     """Let a command be silent."""
     return click.option("-q", "--quiet", is_flag=True, help="Show no progress.")(command)
+
+
+def takes_progress(command: F) -> F:
+    """Let a command tell its progress to people or to machines."""
+    return click.option(
+        "--progress",
+        "told",
+        type=click.Choice(["auto", "json"]),
+        default="auto",
+        show_default=True,
+        help="auto: a bar, or lines where there is no terminal; json: a line of JSON each.",
+    )(command)
 
 
 def takes_vectors(command: F) -> F:
@@ -113,11 +131,28 @@ def pairs_of(texts: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def progress_of(quiet: bool) -> Progress:
+def progress_of(quiet: bool, told: str = "auto") -> Progress:
     """What tells the progress."""
-    from prospect.progress import bars, silent
+    from prospect.progress import bars, json_lines, silent
 
+    if told == "json":
+        return json_lines
     return silent if quiet else bars
+
+
+class Memory(click.ParamType[float]):
+    """An amount of memory such as 1.5GB or 800MB, in bytes."""
+
+    name = "size"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Bytes."""
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None or float(match[1]) <= 0:
+            self.fail(f"'{value}' is no amount of memory: write, for example, 1.5GB or 800MB.")
+        return float(match[1]) * _UNITS[(match[2] or "").upper().removesuffix("B")]
 
 
 def tell_first_run(quiet: bool) -> None:

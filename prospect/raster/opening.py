@@ -257,6 +257,25 @@ def read_info(
         )
 
 
+def read_tags(path: Path | str, band: int = 0) -> dict[str, str]:
+    """
+    The metadata of a raster, or of one of its bands.
+
+    Parameters
+    ----------
+    path : path
+    band : int
+        Counted from 1; 0 for the whole file.
+
+    Raises
+    ------
+    LayerError
+        If the file cannot be trusted.
+    """
+    with safe_open(path) as dataset:
+        return dict(dataset.tags(band))
+
+
 def _require_degrees(path: Path, grid: Grid) -> None:
     """Refuse a geographic grid off the globe, or across the line where longitudes jump."""
     if not grid.crs.is_geographic:
