@@ -180,6 +180,7 @@ def main() -> None:
         part, parts = (int(number) for number in arguments.part.split("/"))
         run(part, parts, arguments.workers, folder)
     found = pd.concat([pd.read_csv(path) for path in sorted(folder.glob("part_*.csv"))])
+    found = found[[pair in worlds() for pair in zip(found["kind"], found["world"], strict=True)]]
     (HERE / "results" / "default_learner.md").write_text(tell(found), encoding="utf-8")
 
 
