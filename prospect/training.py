@@ -30,6 +30,7 @@ from prospect.progress import Progress, silent
 from prospect.project import OccurrenceSpec
 from prospect.record import record_of
 from prospect.samples import BACKGROUND, Samples, draw_samples, ground_mask, on_ground
+from prospect.signs import contradictions, directions
 from prospect.tables import write_table
 
 
@@ -163,6 +164,7 @@ def train(
     unknown = np.full(samples.kind.size, -1, np.int64), np.full(samples.kind.size, np.nan)
     fold, score = next(iter(runs.values()), unknown)
     tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]
+    against = contradictions(sign_directions(samples, builder, block)) if block else []
     learnt = samples.kind >= 0
     with progress("Fitting the model"):
         fitted = fit(
@@ -187,7 +189,10 @@ def train(
             "score": score,
         },
         measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
-        record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state),
+        record={
+            **record_of(stack, grid, counts, labels, builder, definition, splitters, random_state),
+            "contradicted": against,
+        },
     )
 
 
@@ -252,6 +257,20 @@ def _same_everywhere(samples: Samples, builder: FeatureBuilder) -> list[str]:
         return []
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     return [f"the same everywhere on this ground, so of no use here: {listed}"]
+
+
+def sign_directions(samples: Samples, builder: FeatureBuilder, block: float) -> pd.DataFrame:
+    """Which way the deposits go with each signed feature; see :func:`prospect.signs.directions`."""
+    names = np.floor(samples.coordinates / block).astype(np.int64)
+    cluster = np.unique(names, axis=0, return_inverse=True)[1].ravel()
+    return directions(
+        samples.features,
+        samples.kind,
+        samples.group,
+        cluster,
+        builder.feature_names,
+        builder.signs,
+    )
 
 
 def default_block(samples: Samples, reach: float) -> float:

@@ -28,7 +28,7 @@ LAYERS = (
     ("stack", "synthetic"),
     ("matching",),
     ("inspection", "vector_survey", "commodities", "features"),
-    ("ground", "labels", "folds", "models", "metrics", "own"),
+    ("ground", "labels", "folds", "models", "metrics", "own", "signs"),
     ("encoding",),
     ("learners",),
     ("calibration", "applicability", "inference", "experience"),

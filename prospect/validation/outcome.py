@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from prospect.errors import OutputError
 from prospect.metrics.intervals import rows_of
+from prospect.signs import told
 from prospect.validation.alarms import Alarm
 
 NAMES = {
@@ -63,6 +64,8 @@ class Validation:
     positive : array of shape (n,), bool
     fold : array of shape (n,), int
     notes : tuple of str
+    contradicted : tuple of str
+        Signs of the evidence that deposits contradict, a sentence each.
     """
 
     title: str
@@ -87,6 +90,7 @@ class Validation:
     positive: NDArray[np.bool_]
     fold: NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    contradicted: tuple[str, ...] = ()
 
     def value(self, measure: str, folds: str | None = None) -> float:
         """A measure in some folds; by default in the first."""
@@ -114,6 +118,8 @@ class Validation:
             lines.append(f"  {self.sentence}")
         if len(self.without):
             lines += ["", "Without a layer", *self._sensitivity()]
+        lines += ["", "Signs of the evidence"]
+        lines += [f"  {line}" for line in told(self.contradicted)] or ["  None is contradicted."]
         lines += ["", "Leak alarms"]
         lines += [f"  ! {alarm.sentence}" for alarm in self.alarms] or ["  None rings."]
         return "\n".join(lines)
@@ -137,6 +143,7 @@ class Validation:
             "prediction_area_point": self.point.to_dict(),
             "reliability": self.reliability.to_dict(orient="records"),
             "notes": list(self.notes),
+            "contradicted": list(self.contradicted),
         }
         plain: dict[str, Any] = _plain(made)
         return plain
@@ -204,10 +211,10 @@ class Validation:
                 f"  {len(self.draws)} draws of {NAMES[self.folds]}: AUC {middle:.2f} in the "
                 f"median, from {low:.2f} to {high:.2f}"
             )
-        told = {str(measure): row for measure, row in rows_of(wide.loc[self.folds])}
+        rows = {str(measure): row for measure, row in rows_of(wide.loc[self.folds])}
         captured = ", ".join(
-            f"{told[name]['value']:.2f} at {name.removeprefix('capture_').replace('%', ' %')}"
-            for name in told
+            f"{rows[name]['value']:.2f} at {name.removeprefix('capture_').replace('%', ' %')}"
+            for name in rows
             if name.startswith("capture_")
         )
         lines += [
@@ -222,7 +229,7 @@ class Validation:
             "brier_skill": "Brier skill at even odds",
             "calibration_error": "calibration error",
         }
-        found = [f"{label} {_interval(told[k])}" for k, label in rest.items() if k in told]
+        found = [f"{label} {_interval(rows[k])}" for k, label in rest.items() if k in rows]
         return [*lines, f"  {', '.join(found)}"]
 
     def _sensitivity(self) -> list[str]:

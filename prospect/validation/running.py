@@ -46,7 +46,8 @@ from prospect.metrics.intervals import Draws, rows_of
 from prospect.model import Model
 from prospect.progress import Progress, silent
 from prospect.samples import Samples, features_at, ground_mask
-from prospect.training import default_block, out_of_fold
+from prospect.signs import contradictions
+from prospect.training import default_block, out_of_fold, sign_directions
 from prospect.validation.alarms import Alarm, feature_alarms, gap_alarm, truth_alarm
 from prospect.validation.baselines import baseline_scores, baselines
 from prospect.validation.outcome import Validation
@@ -189,6 +190,7 @@ def validate(
         positive=found[found | area],
         fold=number[found | area],
         notes=tuple(lost),
+        contradicted=tuple(contradictions(sign_directions(samples, model.builder, block))),
     )
 
 
