@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ from prospect.calibration import ConformalSets, calibrate, calibration_error
 from prospect.errors import LabelError
 from prospect.folds import BlockFolds
 from prospect.grid import Grid
-from prospect.learners import boosting, fit, learner, likelihood
+from prospect.learners import DEFAULT, boosting, fit, learner, likelihood
 from prospect.metrics import auc
 from prospect.models import ElkanNoto
 from prospect.samples import Samples
@@ -44,7 +43,6 @@ LEARNERS = (
     "fuzzy",
     "blend",
 )
-DEFAULT = "extra-trees"
 KNOWN = 0.45
 """The share of deposits that is known, for Elkan and Noto."""
 
@@ -227,17 +225,17 @@ def tell(learnt: pd.DataFrame, told: pd.DataFrame) -> str:
     lines = [
         "# Twenty worlds",
         "",
-        f"Seeds 0 to {max(told['world'])} of the frozen generator, 160 × 200 cells of 500 m, labels with all "
-        "their faults, three commodities; means over worlds. The truth is the AUC where deposits "
-        "are as likely as the generator has it, on all ground where it is defined. Ceilings know "
-        "the true drivers and weights; the second also the latent field as far as all assays, "
-        "kriged with the generator's own covariances, tell it (assays say nothing of coal's).",
+        f"Seeds 0 to {max(told['world'])} of the frozen generator, 160 × 200 cells of 500 m, "
+        "labels with all their faults, three commodities; means over worlds. The truth is the AUC "
+        "where deposits are as likely as the generator has it, on all ground where it is defined. "
+        "Ceilings know the true drivers and weights; the second also the latent field as far as "
+        "all assays, kriged with the generator's own covariances, tell it (they say nothing of "
+        "coal's).",
         "",
         "| | " + " | ".join(means.index) + " |",
         "|---|---|---|---|",
     ]
-    for name in best:
-        lines.append(f"| *{name}* | " + " | ".join(f"{v:.3f}" for v in means[name]) + " |")
+    lines += [f"| *{n}* | " + " | ".join(f"{v:.3f}" for v in means[n]) + " |" for n in best]
     table = learnt.pivot_table("auc", "learner", "commodity")
     ceiling = told.set_index(["world", "commodity"])
     joined = learnt.join(ceiling[best], on=["world", "commodity"])

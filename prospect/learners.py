@@ -30,6 +30,9 @@ from prospect.models import (
 TREES = 400
 """Trees of a forest."""
 
+DEFAULT = "extra-trees"
+"""The learner of training, chosen on synthetic worlds (benchmarks/results/default_learner.md)."""
+
 
 def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
     """

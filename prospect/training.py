@@ -21,7 +21,7 @@ from prospect.folds import BlockFolds, RandomFolds, size_by_residuals
 from prospect.grid import Grid
 from prospect.ground import Area, make_ground
 from prospect.labels import read_labels, require_enough, with_tested
-from prospect.learners import fit, learner, likelihood, needs_labels
+from prospect.learners import DEFAULT, fit, learner, likelihood, needs_labels
 from prospect.matching import bind
 from prospect.metrics import summarise
 from prospect.model import Model
@@ -126,7 +126,7 @@ def train(
         counts = ground_mask(stack, ground, bindings, workers=workers)
     if isinstance(estimator, str) or estimator is None:
         estimator = learner(
-            estimator or "extra-trees", builder.signs, random_state=random_state, n_jobs=workers
+            estimator or DEFAULT, builder.signs, random_state=random_state, n_jobs=workers
         )
     labels = on_ground(labels, counts)
     if rejects is not None:
