@@ -64,14 +64,15 @@ def layers_of(table: pd.DataFrame) -> xr.Dataset:
     )
     grid = Grid("EPSG:26916", Affine(CELL, 0, west, 0, -CELL, south + rows * CELL), (rows, cols))
     names = ["SURFELV", *(f"{what}_{seam}" for seam in SEAMS for what in ("TOP", "THICK"))]
-    stack = xr.merge(compat="equals", objects=
+    stack = xr.merge(
         [
             grid_points(
                 table["x"].to_numpy(), table["y"].to_numpy(), table[name].to_numpy(float), grid,
                 neighbours=12, radius=20_000.0, name=name.lower(),
             )
             for name in names
-        ]
+        ],
+        compat="equals",
     )  # fmt: skip
     stack["interval"] = stack["top_danville"] - stack["top_spring"]
     for layer in stack.data_vars.values():
