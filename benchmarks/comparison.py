@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from prospect.learners import learner
 from prospect.metrics import Measure, auc, capture_at
+from prospect.metrics.tally import Tally, sorted_levels, weighted_count
 from prospect.samples import Samples
 from prospect.training import out_of_fold
 from prospect.validation import baselines
@@ -138,13 +139,12 @@ def differences(
     draws: Mapping[int, Draw],
     clusters: Mapping[int, NDArray[np.int64]],
     first: str,
-    measure: Measure,
     *,
     repeats: int,
     random_state: int = 0,
-) -> dict[str, tuple[float, float, float]]:
+) -> dict[str, dict[str, tuple[float, float, float]]]:
     """
-    The mean lead of one learner over each other, and its interval of 90 %.
+    The mean lead of one learner over each other, and its interval of 90 %, by measure.
 
     Whole clusters of ground are drawn again, the same for all learners and runs; the interval
     spans Student's t of the clusters with deposits.
@@ -152,31 +152,38 @@ def differences(
     rng = np.random.default_rng(random_state)
     names = np.unique(np.concatenate(list(clusters.values())))
     place = {draw: np.searchsorted(names, each) for draw, each in clusters.items()}
-    others = [name for name in next(iter(runs.values())) if name != first]
-
-    def leads(times: Scores) -> Scores:
-        means = np.zeros(1 + len(others))
-        for run, scores in runs.items():
-            kind, weight = draws[run[0]].samples.kind, times[place[run[0]]]
-            found, area = kind == 1, kind == -1
-            told = [
-                measure(scores[n][found], scores[n][area], weight[found], weight[area])
-                for n in (first, *others)
-            ]
-            means += np.array(told) / len(runs)
-        return means[0] - means[1:]
-
-    lead = leads(np.ones(names.size))
-    occupied = {c for d, each in clusters.items() for c in each[draws[d].samples.kind == 1]}
-    drawn = []
-    for _ in range(repeats):
-        times = np.bincount(rng.integers(0, names.size, names.size), minlength=names.size)
-        if all(times[place[d]][draws[d].samples.kind == 1].any() for d in {run[0] for run in runs}):
-            drawn.append(leads(times.astype(float)))
-    reach = student.ppf(0.95, max(1, len(occupied) - 1)) * np.std(drawn, axis=0)
+    used = {run[0] for run in runs}
+    times = [np.ones(names.size)]
+    while len(times) <= repeats:
+        drawn = np.bincount(rng.integers(0, names.size, names.size), minlength=names.size)
+        if all(drawn[place[d]][draws[d].samples.kind == 1].any() for d in used):
+            times.append(drawn.astype(float))
+    learners = list(next(iter(runs.values())))
+    means = np.zeros((len(MEASURES), len(learners), len(times)))
+    for run, scores in runs.items():
+        kind = draws[run[0]].samples.kind
+        found, area = place[run[0]][kind == 1], place[run[0]][kind == -1]
+        for column, name in enumerate(learners):
+            score = scores[name]
+            levels, at_found, at_area, valid = sorted_levels(score[kind == 1], score[kind == -1])
+            for number, weight in enumerate(times):
+                tally = Tally(
+                    levels,
+                    weighted_count(at_found, weight[found], levels.size),
+                    weighted_count(at_area, weight[area[valid]], levels.size),
+                )
+                for row, measure in enumerate(MEASURES.values()):
+                    means[row, column, number] += measure.of(tally) / len(runs)
+    lead = means[:, [learners.index(first)]] - means
+    occupied = {c for d in used for c in clusters[d][draws[d].samples.kind == 1]}
+    reach = student.ppf(0.95, max(1, len(occupied) - 1)) * lead[:, :, 1:].std(axis=2)
     return {
-        name: (float(a), float(a - r), float(a + r))
-        for name, a, r in zip(others, lead, reach, strict=True)
+        label: {
+            name: (float(a), float(a - r), float(a + r))
+            for name, a, r in zip(learners, lead[row, :, 0], reach[row], strict=True)
+            if name != first
+        }
+        for row, label in enumerate(MEASURES)
     }
 
 

@@ -38,9 +38,9 @@ ANTIMONY, ARSENIC = "geochemistry_till_gc_sb", "geochemistry_till_gc_as"
 VARIANTS = {"with As": (ANTIMONY,), "without As": (ANTIMONY, ARSENIC)}
 TOP = 0.02
 CELLS = 400
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 BLOCK = 40_000.0
-NAMES = [DEFAULT, "plain forest", "plain logistic", "woe", "fuzzy", DISTANCE]
+NAMES = [DEFAULT, "plain forest", "plain logistic", "woe", "fuzzy", DISTANCE, "extra-trees"]
 REPEATS = 200
 
 
@@ -146,10 +146,8 @@ def tell(data: Path, folder: Path) -> str:
             for kind, each in runs.items()
             for label_, measure in MEASURES.items()
         }
-        leads = [
-            differences(runs["block"], {0: draw}, {0: clusters}, DEFAULT, m, repeats=REPEATS)
-            for m in MEASURES.values()
-        ]
+        found_leads = differences(runs["block"], {0: draw}, {0: clusters}, DEFAULT, repeats=REPEATS)
+        leads = list(found_leads.values())
         lines += [
             "",
             f"## {variant[0].upper()}{variant[1:]}",

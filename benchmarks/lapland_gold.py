@@ -219,11 +219,11 @@ def tell(data: Path, folder: Path) -> str:
         "|---|---|---|---|---|",
     ]
     leads = [
-        differences(
-            runs[kind], draws, clusters, DEFAULT, measure, repeats=PROTOCOL["difference_repeats"]
-        )
+        lead
         for kind in ("block", "knndm")
-        for measure in MEASURES.values()
+        for lead in differences(
+            runs[kind], draws, clusters, DEFAULT, repeats=PROTOCOL["difference_repeats"]
+        ).values()
     ]
     for name in names:
         if name != DEFAULT:

@@ -24,7 +24,7 @@ from synthetic_cases import case_of, open_world, truth_auc
 
 from prospect.errors import LabelError
 from prospect.folds import BlockFolds, RandomFolds
-from prospect.learners import default_estimator, fit, likelihood
+from prospect.learners import DEFAULT, fit, learner, likelihood
 from prospect.metrics import auc, bootstrap
 from prospect.samples import Samples
 from prospect.training import default_block, out_of_fold
@@ -39,9 +39,9 @@ MEASURED_ON = 5_000
 
 
 def samples_of(region, stack, occurrences, commodity: str):
-    """Samples of a world, the expected deposits at them, and the reach of its windows."""
+    """Samples of a world, the expected deposits at them, the reach of its windows, signs."""
     case = case_of(region, stack, occurrences, commodity, measured_on=MEASURED_ON)
-    return case.samples, np.nan_to_num(case.expected), case.reach
+    return case.samples, np.nan_to_num(case.expected), case.reach, case.signs
 
 
 def fold_models(estimator, samples: Samples, splitter, expected) -> dict[str, float]:
@@ -82,7 +82,7 @@ def large_worlds(first: int, count: int, workers: int, output: Path) -> None:
         region, stack, occurrences = open_world(seed, shape=(160, 200), cell=500.0)
         for commodity in COMMODITIES:
             start = time.monotonic()
-            samples, expected, reach = samples_of(region, stack, occurrences, commodity)
+            samples, expected, reach, signs = samples_of(region, stack, occurrences, commodity)
             found, area = samples.kind == 1, samples.kind == -1
             blocks = BlockFolds(default_block(samples, reach), buffer=reach)
             about = {
@@ -93,7 +93,7 @@ def large_worlds(first: int, count: int, workers: int, output: Path) -> None:
                 "oracle": truth_auc(expected[area], expected[area]),
                 "oracle on these deposits": auc(expected[found], expected[area]),
             }
-            default = fold_models(default_estimator(0, workers), samples, blocks, expected)
+            default = fold_models(learner(DEFAULT, signs), samples, blocks, expected)
             rows.append({**about, "model": "default, block folds", **default})
             boosted = HistGradientBoostingClassifier(random_state=0)
             spied = with_coordinates(samples)
@@ -115,7 +115,7 @@ def small_worlds(count: int, workers: int, output: Path) -> None:
         points = shapely.points(known[["x", "y"]].to_numpy())
         faultless = frame({"commodity": list(known["commodity"])}, list(points), region.grid.crs)
         for labels, table in (("as reported", reported), ("faultless", faultless)):
-            samples, expected, reach = samples_of(region, stack, table, commodity)
+            samples, expected, reach, _ = samples_of(region, stack, table, commodity)
             blocks = BlockFolds(default_block(samples, reach), buffer=reach)
             try:
                 _, score = out_of_fold(forest, samples, blocks)

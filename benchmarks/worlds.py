@@ -33,18 +33,11 @@ from prospect.training import default_block, out_of_fold
 HERE = Path(__file__).parent
 WORLDS = range(20)
 COMMODITIES = ("antimony", "gold", "coal")
-LEARNERS = (
-    "extra-trees",
-    "random-forest",
-    "bagged-pu",
-    "boosting",
-    "logistic",
-    "woe",
-    "fuzzy",
-    "blend",
-)
-HONEST = ("extra-trees", "bagged-pu", "logistic")
-"""Candidates for the default, whose held-out scores are looked at."""
+LEARNERS = ("logistic", "blend", "bagged-pu", "extra-trees", "woe", "fuzzy")
+"""All but the two that came last when the default was chosen."""
+
+HONEST = ("logistic", "bagged-pu")
+"""The default and the next best by its rule, whose held-out scores are looked at."""
 
 KNOWN = 0.45
 """The share of deposits that is known, for Elkan and Noto."""
@@ -186,9 +179,11 @@ def signs_recovered(case: Case, score: np.ndarray) -> tuple[int, int]:
 
 
 def run(part: int, parts: int, folder: Path) -> None:
-    """Every world of a part, written as they come."""
-    learnt, told, held = [], [], []
+    """Every world of a part that is not there yet, written as they come."""
     for seed in WORLDS[part::parts]:
+        if (folder / f"honesty_{seed:02d}.csv").exists():
+            continue
+        learnt, told, held = [], [], []
         start = time.monotonic()
         world = open_world(seed, shape=(160, 200), cell=500.0)
         wrong = open_world(seed, "wrong signs", shape=(160, 200), cell=500.0)
@@ -225,25 +220,25 @@ def run(part: int, parts: int, folder: Path) -> None:
                     **{f"wrong world: {key}": value for key, value in other.items()},
                 }
             )
-        pd.DataFrame(learnt).to_csv(folder / f"learners_{part}.csv", index=False)
-        pd.DataFrame(told).to_csv(folder / f"worlds_{part}.csv", index=False)
-        pd.DataFrame(held).to_csv(folder / f"honesty_{part}.csv", index=False)
+        for name, rows in (("learners", learnt), ("worlds", told), ("honesty", held)):
+            pd.DataFrame(rows).to_csv(folder / f"{name}_{seed:02d}.csv", index=False)
         print(f"world {seed}: {time.monotonic() - start:.0f} s", flush=True)
 
 
 def tell(learnt: pd.DataFrame, told: pd.DataFrame, honest: pd.DataFrame) -> str:
     """The page."""
+    learnt = learnt[learnt["learner"].isin(LEARNERS)]
     best = ["oracle", "geology and geochemistry", "geology"]
     means = told.groupby("commodity")[best].mean()
     lines = [
-        "# Twenty worlds",
+        "# Fixed worlds, their truth and what is said of it",
         "",
-        f"Seeds 0 to {max(told['world'])} of the frozen generator, 160 × 200 cells of 500 m, "
-        "labels with all their faults, three commodities; means over worlds. The truth is the AUC "
-        "where deposits are as likely as the generator has it, on all ground where it is defined. "
-        "Ceilings know the true drivers and weights; the second also the latent field as far as "
-        "all assays, kriged with the generator's own covariances, tell it (they say nothing of "
-        "coal's).",
+        f"{told['world'].nunique()} worlds (seeds 0 to {max(told['world'])}) of the frozen "
+        "generator, 160 × 200 cells of 500 m, labels with all their faults, three commodities; "
+        "means over worlds. The truth is the AUC where deposits are as likely as the generator "
+        "has it, on all ground where it is defined. Ceilings know the true drivers and weights; "
+        "the second also the latent field as far as all assays, kriged with the generator's own "
+        "covariances, tell it (they say nothing of coal's).",
         "",
         "| | " + " | ".join(means.index) + " |",
         "|---|---|---|---|",
@@ -291,6 +286,7 @@ def tell(learnt: pd.DataFrame, told: pd.DataFrame, honest: pd.DataFrame) -> str:
 
 def _honesty(honest: pd.DataFrame) -> list[str]:
     """What held-out scores say of themselves."""
+    honest = honest[honest["learner"].isin(HONEST)]
     commodities = sorted(set(honest["commodity"]))
     lines = [
         "## What learners say of themselves, in block folds",

@@ -30,11 +30,11 @@ from prospect.models import (
 TREES = 400
 """Trees of a forest."""
 
-DEFAULT = "extra-trees"
+DEFAULT = "logistic"
 """The learner of training, chosen on synthetic worlds (benchmarks/results/default_learner.md)."""
 
 
-def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
+def extra_trees(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
     """
     Extremely randomised trees on features with gaps filled by their median.
 
@@ -106,8 +106,9 @@ def learner(
     Parameters
     ----------
     name : str
-        ``extra-trees`` (the default of training), ``random-forest``, ``bagged-pu``,
-        ``boosting``, ``logistic``, ``woe``, ``fuzzy``, or ``blend`` of fuzzy and extra-trees.
+        ``logistic`` (the default of training: signed, with a prior), ``extra-trees``,
+        ``random-forest``, ``bagged-pu``, ``boosting``, ``woe``, ``fuzzy``, or ``blend`` of
+        fuzzy and extra-trees.
     signs : sequence of {'+', '-', '0', '∩'}, optional
         One a feature: how likelihood goes with it.
     random_state : int
@@ -124,14 +125,14 @@ def learner(
     """
     fuzzy = FuzzyOverlay(signs)
     made: dict[str, Callable[[], Any]] = {
-        "extra-trees": lambda: default_estimator(random_state, n_jobs),
+        "extra-trees": lambda: extra_trees(random_state, n_jobs),
         "random-forest": lambda: random_forest(random_state, n_jobs),
         "bagged-pu": lambda: with_filled_gaps(BaggedPU(random_state=random_state)),
         "boosting": lambda: boosting(signs, random_state),
         "logistic": lambda: SignedLogistic(signs),
         "woe": lambda: WeightsOfEvidence(signs),
         "fuzzy": lambda: fuzzy,
-        "blend": lambda: BlendedClassifier(fuzzy, default_estimator(random_state, n_jobs)),
+        "blend": lambda: BlendedClassifier(fuzzy, extra_trees(random_state, n_jobs)),
     }
     if name not in made:
         raise ModelError(f"There is no learner '{name}'; there are {', '.join(made)}.")

@@ -68,7 +68,8 @@ def train(
         range of residuals, from 10 to 40 km, with the largest focal window as buffer.
     estimator : str or classifier, optional
         A name that :func:`prospect.learners.learner` knows, or any scikit-learn classifier
-        with ``predict_proba``. By default ``extra-trees``. ``fuzzy`` needs no labels.
+        with ``predict_proba``. By default ``logistic``, held to the signs of the evidence.
+        ``fuzzy`` needs no labels.
     random_state : int
         Of background, folds and the default estimator.
     block_size : float, metres, optional

@@ -15,7 +15,7 @@ from prospect.errors import LabelError, ModelError
 from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds
 from prospect.grid import Grid
-from prospect.learners import default_estimator, fit, learner, likelihood
+from prospect.learners import DEFAULT, extra_trees, fit, learner, likelihood
 from prospect.metrics import auc
 from prospect.model import load_model
 from prospect.models import WeightsOfEvidence
@@ -250,8 +250,11 @@ def test_a_prior_that_the_data_contradict_is_told(gold_model, learnt):
 
 
 def test_the_default_learner_has_not_changed():
+    assert DEFAULT == "logistic"
+    signed = learner(DEFAULT, ["+", "0"])
+    assert (signed.penalty, signed.prior, signed.signs) == (30.0, 0.2, ["+", "0"])
     trees = learner("extra-trees", random_state=3)
-    assert str(trees.get_params()) == str(default_estimator(3).get_params())
+    assert str(trees.get_params()) == str(extra_trees(3).get_params())
     assert trees[-1].n_estimators == 400
     assert trees[-1].min_samples_leaf == 3
 
