@@ -44,6 +44,11 @@ NAMES = [DEFAULT, "plain forest", "plain logistic", "woe", "fuzzy", DISTANCE, "e
 REPEATS = 200
 
 
+def names_of(variant: str) -> list[str]:
+    """The learners; without arsenic no evidence has a sign, and so there is no fuzzy overlay."""
+    return [name for name in NAMES if name != "fuzzy" or ARSENIC not in VARIANTS[variant]]
+
+
 def labels_of(data: Path, grid: Grid, ground: np.ndarray) -> tuple[Labels, np.ndarray, int]:
     """Cells of the highest antimony, the blobs they stand in, and how many cells hold it."""
     own = open_stack([data / "rasters" / f"{n}.tif" for n in (ANTIMONY, "geophysics_magnetic")],
@@ -111,7 +116,7 @@ def run(data: Path, folder: Path, part: int, parts: int) -> None:
             draw = draw_of(data, variant, folder)
             splitter = splitter_of(kind, seed, draw.reach)
             key = f"{variant.replace(' ', '_')}_{kind}_{seed}"
-            scores = kept_scores(folder, key, draw, NAMES, splitter, 0)
+            scores = kept_scores(folder, key, draw, names_of(variant), splitter, 0)
             found, area = draw.samples.kind == 1, draw.samples.kind == -1
             told = {name: round(auc(s[found], s[area]), 3) for name, s in scores.items()}
             print(f"{key}: {told} {time.monotonic() - start:.0f} s", flush=True)
@@ -140,7 +145,7 @@ def tell(data: Path, folder: Path) -> str:
             if each == variant:
                 path = folder / f"{variant.replace(' ', '_')}_{kind}_{seed}.npz"
                 kept = dict(np.load(path))
-                runs.setdefault(kind, {})[0, seed] = {name: kept[name] for name in NAMES}
+                runs.setdefault(kind, {})[0, seed] = {n: kept[n] for n in names_of(variant)}
         told = {
             (kind, label_): values(each, {0: draw}, measure)
             for kind, each in runs.items()
@@ -160,7 +165,7 @@ def tell(data: Path, folder: Path) -> str:
             "less this, AUC | and capture |",
             "|---|---|---|---|---|---|---|",
         ]
-        for name in NAMES:
+        for name in names_of(variant):
             cells = [
                 f"{told[kind, label_][name].mean():.3f}"
                 for kind in ("block", "random")

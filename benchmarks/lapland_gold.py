@@ -55,7 +55,7 @@ ASKED = [
 SECOND = [name for name in ("extra-trees", "bagged-pu", "logistic") if name != DEFAULT]
 """What other configurations would have given: told beside it, never instead."""
 
-PAIRED = ("logistic", "woe", "fuzzy")
+PAIRED = ("logistic", "fuzzy")
 """Quick enough to be fitted afresh for every pair."""
 
 

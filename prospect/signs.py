@@ -118,7 +118,8 @@ def told(sentences: Iterable[str]) -> list[str]:
     return [
         "Prior contradicted by the data: the known deposits speak against the signs of",
         *[f"  {sentence}" for sentence in found],
-        "  Check the layers and their signs; learners that hold to signs will mislead here.",
+        "  Check the layers and their signs. The default learner is held to them and may mislead "
+        "here; extra-trees, bagged-pu and random-forest are not.",
     ]
 
 
