@@ -374,11 +374,11 @@ def main() -> None:
     if not arguments.tell:
         part, parts = (int(number) for number in arguments.part.split("/"))
         run(part, parts, folder)
-    learnt, told = (
+    learnt, told, honest = (
         pd.concat([pd.read_csv(path) for path in sorted(folder.glob(f"{name}_*.csv"))])
-        for name in ("learners", "honesty")
+        for name in ("learners", "worlds", "honesty")
     )
-    (HERE / "results" / "worlds.md").write_text(tell(learnt, told), encoding="utf-8")
+    (HERE / "results" / "worlds.md").write_text(tell(learnt, told, honest), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -119,12 +119,13 @@ class Model:
         return "\n".join(lines)
 
     def importances(self) -> pd.Series:
-        """How much each feature counts in the estimator itself, where it says so."""
+        """How much each feature counts in the estimator itself, where it says so, in shares."""
         last = self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator
         values = getattr(last, "feature_importances_", None)
         if values is None:
             coefficients = getattr(last, "coef_", None)
-            values = None if coefficients is None else np.abs(coefficients[0])
+            if coefficients is not None and np.any(coefficients[0]):
+                values = np.abs(coefficients[0]) / np.abs(coefficients[0]).sum()
         if values is None or len(values) != len(self.feature_names):
             return pd.Series(dtype=float)
         return pd.Series(values, index=self.feature_names).sort_values(ascending=False)

@@ -224,6 +224,16 @@ def test_signs_reach_the_learner(gold_model):
     ]
 
 
+def test_coefficients_count_in_shares(gold_model, learnt):
+    signs = gold_model.builder.signs
+    model = replace(gold_model, estimator=fit(learner("logistic", signs), *learnt, learnt[1] + 1))
+    size = np.abs(model.estimator.coef_[0])
+    told = model.importances()
+    assert told.sum() == pytest.approx(1)
+    assert told.iloc[0] == pytest.approx(size.max() / size.sum())
+    assert told.index[0] == model.feature_names[int(size.argmax())]
+
+
 def test_boosting_keeps_to_its_signs():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(600, 2)).astype(np.float32)
