@@ -21,7 +21,7 @@ from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
 from prospect.grid import Grid
 from prospect.labels import read_labels
-from prospect.learners import default_estimator, fit, likelihood
+from prospect.learners import extra_trees, fit, likelihood
 from prospect.project import load_project
 from prospect.samples import UNLIKE, Samples, background_cells
 from prospect.stack import open_stack
@@ -102,7 +102,7 @@ def a_map(features, labels, counts, grid, stack, method, match) -> np.ndarray:
     )  # fmt: skip
     learnt = samples.learnt()
     fitted = fit(
-        default_estimator(0, 1), samples.features[learnt], kind[learnt] == 1,
+        extra_trees(0, 1), samples.features[learnt], kind[learnt] == 1,
         samples.weight[learnt],
     )  # fmt: skip
     flat = features.reshape(len(features), -1).T

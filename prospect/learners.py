@@ -31,8 +31,11 @@ TREES = 400
 DRAWS = 20
 """Draws of background, of deposits and of their places: 400 trees in a square."""
 
+DEFAULT = "logistic"
+"""The learner of training, chosen on synthetic worlds (benchmarks/results/default_learner.md)."""
 
-def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> TrainingDraws:
+
+def extra_trees(random_state: int = 0, n_jobs: int | None = None) -> TrainingDraws:
     """
     Extremely randomised trees, each of its own training draws; gaps filled by the median.
 
@@ -98,8 +101,9 @@ def learner(
     Parameters
     ----------
     name : str
-        ``extra-trees`` (the default of training), ``random-forest``, ``bagged-pu``,
-        ``boosting``, ``logistic``, ``woe``, ``fuzzy``, or ``blend`` of fuzzy and extra-trees.
+        ``logistic`` (the default of training: signed, with a prior), ``extra-trees``,
+        ``random-forest``, ``bagged-pu``, ``boosting``, ``woe``, ``fuzzy``, or ``blend`` of
+        fuzzy and extra-trees.
     signs : sequence of {'+', '-', '0', '∩'}, optional
         One a feature: how likelihood goes with it.
     random_state : int
@@ -116,14 +120,14 @@ def learner(
     """
     fuzzy = FuzzyOverlay(signs)
     made: dict[str, Callable[[], Any]] = {
-        "extra-trees": lambda: default_estimator(random_state, n_jobs),
+        "extra-trees": lambda: extra_trees(random_state, n_jobs),
         "random-forest": lambda: random_forest(random_state, n_jobs),
         "bagged-pu": lambda: with_filled_gaps(BaggedPU(random_state=random_state)),
         "boosting": lambda: boosting(signs, random_state),
         "logistic": lambda: SignedLogistic(signs),
         "woe": lambda: WeightsOfEvidence(signs),
         "fuzzy": lambda: fuzzy,
-        "blend": lambda: BlendedClassifier(fuzzy, default_estimator(random_state, n_jobs)),
+        "blend": lambda: BlendedClassifier(fuzzy, extra_trees(random_state, n_jobs)),
     }
     if name not in made:
         raise ModelError(f"There is no learner '{name}'; there are {', '.join(made)}.")

@@ -23,6 +23,7 @@ from prospect.model_file import (
     read_model_file,
     write_model_file,
 )
+from prospect.signs import told
 
 T = TypeVar("T")
 
@@ -146,10 +147,10 @@ class Model:
             return "not measured: that takes at least eight known deposits"
         lines = []
         for folds, table in self.measures.groupby("folds", sort=False):
-            told = table.set_index("measure")
+            rows = table.set_index("measure")
             parts = []
             for measure, label in (("auc", "AUC"), ("capture_5%", "capture at 5 % of area")):
-                row = told.loc[measure]
+                row = rows.loc[measure]
                 parts.append(f"{label} {row['value']:.2f} ({row['low']:.2f}–{row['high']:.2f})")
             lines.append(f"{folds}: " + ", ".join(parts))
         return "\n".join(lines)
@@ -170,14 +171,15 @@ class Model:
         lines += [f"  {line}" for line in self.quality().splitlines()]
         lines += ["Doubts:", *(f"  {line}" for line in self.doubts())]
         last = self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator
-        against = np.flatnonzero(getattr(last, "contradicted_", []))
-        if against.size:
-            told = ", ".join(self.feature_names[j] for j in against)
-            lines.append(f"Prior contradicted by the data: the deposits speak against {told}")
+        lines += told(self.record.get("contradicted", ()))
+        held = np.flatnonzero(getattr(last, "contradicted_", []))
+        if held.size:
+            names = ", ".join(self.feature_names[j] for j in held)
+            lines.append(f"Held at 0 by its sign, which the deposits contradict: {names}")
         leading = self.importances().head(8)
         if len(leading):
-            told = ", ".join(f"{name} {share:.0%}" for name, share in leading.items())
-            lines.append(f"What counts most in the model: {told}")
+            parts = ", ".join(f"{name} {share:.0%}" for name, share in leading.items())
+            lines.append(f"What counts most in the model: {parts}")
         return "\n".join(lines)
 
     def _sources(self) -> list[str]:
@@ -249,12 +251,13 @@ class Model:
         return lines
 
     def importances(self) -> pd.Series:
-        """How much each feature counts in the estimator itself, where it says so."""
+        """How much each feature counts in the estimator itself, where it says so, in shares."""
         last = self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator
         values = getattr(last, "feature_importances_", None)
         if values is None:
             coefficients = getattr(last, "coef_", None)
-            values = None if coefficients is None else np.abs(coefficients[0])
+            if coefficients is not None and np.any(coefficients[0]):
+                values = np.abs(coefficients[0]) / np.abs(coefficients[0]).sum()
         if values is None or len(values) != len(self.feature_names):
             return pd.Series(dtype=float)
         return pd.Series(values, index=self.feature_names).sort_values(ascending=False)

@@ -25,7 +25,7 @@ from prospect.folds import BlockFolds, RandomFolds, size_by_residuals
 from prospect.grid import Grid
 from prospect.ground import Area, make_ground
 from prospect.labels import read_labels, require_enough, with_tested
-from prospect.learners import fit, learner, likelihood, needs_labels
+from prospect.learners import DEFAULT, fit, learner, likelihood, needs_labels
 from prospect.matching import bind
 from prospect.metrics import summarise
 from prospect.model import Model
@@ -41,6 +41,7 @@ from prospect.samples import (
     ground_mask,
     on_ground,
 )
+from prospect.signs import contradictions, directions
 from prospect.tables import write_table
 
 
@@ -85,7 +86,8 @@ def train(
         range of residuals, from 10 to 40 km, with the largest focal window as buffer.
     estimator : str or classifier, optional
         A name that :func:`prospect.learners.learner` knows, or any scikit-learn classifier
-        with ``predict_proba``. By default ``extra-trees``. ``fuzzy`` needs no labels.
+        with ``predict_proba``. By default ``logistic``, held to the signs of the evidence.
+        ``fuzzy`` needs no labels.
     random_state : int
         Of background, folds and the default estimator.
     block_size : float, metres, optional
@@ -166,7 +168,7 @@ def train(
     stated = Prior.of(int(counts.sum()), prior=prior, expected=expected)
     told = type(estimator).__name__
     if isinstance(estimator, str) or estimator is None:
-        told = estimator or "extra-trees"
+        told = estimator or DEFAULT
         estimator = learner(told, builder.signs, random_state=random_state, n_jobs=workers)
     labels = on_ground(labels, counts)
     if rejects is not None:
@@ -211,6 +213,7 @@ def train(
     unknown = np.full(samples.kind.size, -1, np.int64), np.full(samples.kind.size, np.nan)
     fold, score = next(iter(runs.values()), unknown)
     tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]
+    against = contradictions(sign_directions(samples, builder, block)) if block else []
     learnt = samples.learnt()
     with progress("Fitting the model"):
         fitted = fit(estimator, **samples.learnt_from(learnt))
@@ -231,7 +234,10 @@ def train(
         },
         measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state)
-        | {"background": {"from": background_from, "match": match}},
+        | {
+            "background": {"from": background_from, "match": match},
+            "contradicted": against,
+        },
         prior=stated,
     )
     with progress("Learning where it may be believed"):
@@ -315,6 +321,20 @@ def _same_everywhere(samples: Samples, builder: FeatureBuilder) -> list[str]:
         return []
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     return [f"the same everywhere on this ground, so of no use here: {listed}"]
+
+
+def sign_directions(samples: Samples, builder: FeatureBuilder, block: float) -> pd.DataFrame:
+    """Which way the deposits go with each signed feature; see :func:`prospect.signs.directions`."""
+    names = np.floor(samples.coordinates / block).astype(np.int64)
+    cluster = np.unique(names, axis=0, return_inverse=True)[1].ravel()
+    return directions(
+        samples.features,
+        samples.kind,
+        samples.group,
+        cluster,
+        builder.feature_names,
+        builder.signs,
+    )
 
 
 def default_block(samples: Samples, reach: float) -> float:

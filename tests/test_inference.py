@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from prospect import trees
 from prospect.errors import ModelError
 from prospect.inference import Foreign, Predictor, compile_estimator
-from prospect.learners import default_estimator, fit
+from prospect.learners import extra_trees, fit
 
 FEATURES = 5
 
@@ -265,10 +265,10 @@ def test_the_spread_keeps_to_valid_cells():
         np.testing.assert_array_equal(np.isfinite(found), valid)
 
 
-def test_the_default_estimator_as_it_is_trained():
+def test_extra_trees_as_they_are_trained():
     values, label = samples(gaps=0.1)
     weight = np.random.default_rng(0).random(len(label)) + 0.5
-    fitted = fit(default_estimator().set_params(n_draws=9), values,
+    fitted = fit(extra_trees().set_params(n_draws=9), values,
                  label == 1, weight)  # fmt: skip
     require_equal(fitted, block(gaps=0.1))
 

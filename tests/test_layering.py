@@ -31,7 +31,7 @@ LAYERS = (
     ("inspection", "vector_survey", "commodities", "features"),
     ("vector_inspection", "occurrences"),
     ("surveying",),
-    ("ground", "labels", "folds", "models", "metrics", "own", "evidence", "completeness"),
+    ("ground", "labels", "folds", "models", "metrics", "own", "signs", "evidence", "completeness"),
     ("encoding", "detectability"),
     ("learners",),
     ("calibration", "applicability", "inference", "compiling", "parts"),

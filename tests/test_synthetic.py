@@ -9,11 +9,11 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
-from prospect.errors import GridError
+from prospect.errors import GridError, ProspectError
 from prospect.grid import Grid
 from prospect.raster import burn, read_info, read_native
 from prospect.stack import open_stack
-from prospect.synthetic import make_region, surveys, write_region
+from prospect.synthetic import WORLDS, make_region, surveys, write_region
 from prospect.synthetic.deposits import EXPECTED
 from prospect.synthetic.fields import distance_to, random_field, rough_line
 from prospect.synthetic.geology import JURASSIC, MOLASSE
@@ -333,6 +333,71 @@ def test_all_water_leaves_the_map():
     climbed = drainage.climb(np.full(surface.shape, 0.1), np.zeros(surface.shape))
     assert climbed.min() == 0
     assert climbed.ravel()[border].max() == 0
+
+
+def contrary(kind, seed=3):
+    return make_region(seed, kind=kind, **COARSE)
+
+
+@pytest.mark.parametrize("kind", [name for name in WORLDS if name != "ordinary"])
+def test_a_contrary_world_stands_on_the_same_ground(coarse, kind):
+    world = contrary(kind)
+    assert world.kind == kind and coarse.kind == "ordinary"
+    for name in ("magnetics", "gravity", "elevation", "lithology", "cover"):
+        assert world.layers[name].equals(coarse.layers[name])
+    assert world.faults.equals(coarse.faults)
+    same_assays = world.assays.equals(coarse.assays)
+    assert same_assays == (kind != "catchment dispersion")
+    same_truth = world.truth.intensity.identical(coarse.truth.intensity)
+    assert same_truth == (kind == "catchment dispersion")
+    with pytest.raises(ProspectError, match="There is no world 'upside down'; there are ordinary"):
+        contrary("upside down")
+
+
+def test_wrong_signs_turn_every_mapped_driver_round(coarse):
+    world = contrary("wrong signs")
+    for name, z in coarse.truth.score.items():
+        np.testing.assert_array_equal(world.truth.score[name], -z)
+    coal = world.truth.deposits.query("commodity == 'coal'")
+    assert not np.isin(rock_at(world, coal), [JURASSIC, MOLASSE]).any()
+
+
+def test_other_lengths_reach_farther(coarse):
+    ours, far = (r.truth.score["antimony"].to_numpy() for r in (coarse, contrary("other lengths")))
+    bedrock = np.isfinite(ours)
+    assert (far >= ours)[bedrock].all()
+    assert np.nanmean(far) > 1.3 * np.nanmean(ours)
+
+
+def test_a_missing_driver_shows_in_no_layer(coarse):
+    world = contrary("missing driver")
+    np.testing.assert_array_equal(world.truth.score["gold"], coarse.truth.score["gold"])
+    change = np.log(world.truth.intensity["gold"] / coarse.truth.intensity["gold"]).to_numpy()
+    change = change[np.isfinite(change)]
+    # A factor of exp(1.5 · 2.2) beside the blind faults, before both are scaled to one sum.
+    assert 2.5 < np.ptp(change) <= 1.5 * 2.2 + 1e-4
+
+
+def test_sediments_are_a_mean_of_their_catchment(coarse):
+    ours, mixed = (
+        r.layers["Sb_ppm"].to_numpy() for r in (coarse, contrary("catchment dispersion"))
+    )
+    known = np.isfinite(ours)
+    assert np.corrcoef(np.log(ours[known]), np.log(mixed[known]))[0, 1] > 0.3
+    assert np.nanstd(np.log(mixed)) < np.nanstd(np.log(ours))
+
+
+def test_concealed_deposits_are_there_and_not_known():
+    world = contrary("concealed deposits")
+    covered = world.layers["cover"].to_numpy() == 1
+    for name in EXPECTED:
+        intensity = world.truth.intensity[name].to_numpy()
+        assert np.isfinite(intensity).all()
+    assert world.truth.intensity["gold"].to_numpy()[covered].sum() > 1
+    table = world.truth.deposits
+    row, col, _ = world.grid.index(table["x"].to_numpy(), table["y"].to_numpy())
+    assert covered[row, col].sum() > 3
+    assert not table["known"][covered[row, col]].any()
 
 
 def test_the_sample_data_are_what_the_generator_makes(tmp_path):

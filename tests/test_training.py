@@ -16,7 +16,7 @@ from prospect.errors import LabelError, ModelError
 from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds
 from prospect.grid import Grid
-from prospect.learners import default_estimator, fit, learner, likelihood
+from prospect.learners import DEFAULT, extra_trees, fit, learner, likelihood
 from prospect.metrics import auc
 from prospect.model import load_model
 from prospect.models import TrainingDraws, WeightsOfEvidence
@@ -226,6 +226,16 @@ def test_signs_reach_the_learner(gold_model):
     ]
 
 
+def test_coefficients_count_in_shares(gold_model, learnt):
+    signs = gold_model.builder.signs
+    model = replace(gold_model, estimator=fit(learner("logistic", signs), *learnt, learnt[1] + 1))
+    size = np.abs(model.estimator.coef_[0])
+    told = model.importances()
+    assert told.sum() == pytest.approx(1)
+    assert told.iloc[0] == pytest.approx(size.max() / size.sum())
+    assert told.index[0] == model.feature_names[int(size.argmax())]
+
+
 def test_boosting_keeps_to_its_signs():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(600, 2)).astype(np.float32)
@@ -247,14 +257,16 @@ def test_a_prior_that_the_data_contradict_is_told(gold_model, learnt):
         ).report()
         for signs in (builder.signs, flipped)
     ]
-    assert "Prior contradicted by the data" in reports[1]
-    assert "strike_slip_1500m" in reports[1].split("contradicted")[1]
+    assert "strike_slip_1500m" in reports[1].split("which the deposits contradict")[1]
     assert "strike_slip_1500m" not in reports[0].split("What counts")[0]
 
 
 def test_the_default_learner_has_not_changed():
+    assert DEFAULT == "logistic"
+    signed = learner(DEFAULT, ["+", "0"])
+    assert (signed.penalty, signed.prior, signed.signs) == (30.0, 0.2, ["+", "0"])
     trees = learner("extra-trees", random_state=3)
-    assert str(trees.get_params()) == str(default_estimator(3).get_params())
+    assert str(trees.get_params()) == str(extra_trees(3).get_params())
     assert trees.n_draws**2 == 400
     assert trees.estimator.min_samples_leaf == 3
 

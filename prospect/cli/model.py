@@ -93,10 +93,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--learner",
-    default="extra-trees",
+    default="logistic",
     show_default=True,
     metavar="NAME",
-    help="extra-trees, random-forest, bagged-pu, boosting, logistic, woe (weights of evidence), "
+    help="logistic, extra-trees, random-forest, bagged-pu, boosting, woe (weights of evidence), "
     "blend, or fuzzy, which needs no known deposits.",
 )
 @click.option(

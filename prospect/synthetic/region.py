@@ -23,6 +23,7 @@ from prospect.raster import polygons
 from prospect.synthetic import surveys
 from prospect.synthetic.deposits import (
     EXPECTED,
+    blind_driver,
     discover,
     intensity,
     latent_fields,
@@ -33,6 +34,7 @@ from prospect.synthetic.deposits import (
 from prospect.synthetic.fields import Field
 from prospect.synthetic.geology import CLASSES, Geology, make_geology, parts
 from prospect.synthetic.relief import Relief, make_relief
+from prospect.synthetic.worlds import World, world
 from prospect.vector import frame
 
 CRS = pyproj.CRS("EPSG:32642")
@@ -102,7 +104,7 @@ ATTRS: dict[str, dict[str, Any]] = {
 # parts go to the end.
 _GROUND = (
     "belt", "faults", "plutons", "basins", "relief", "latent", "magnetics", "gravity",
-    "geochemistry", "licences", "names", "radiometrics",
+    "geochemistry", "licences", "names", "radiometrics", "blind",
 )  # fmt: skip
 _DRAWN = ("deposits", "discovery", "report")
 
@@ -125,7 +127,8 @@ class Truth:
     ----------
     intensity : Dataset of (y, x), float32
         Expected deposits per cell of each commodity. Its order is the best score there is:
-        no map can rank better. 0 where the commodity cannot be, NaN under cover.
+        no map can rank better. 0 where the commodity cannot be, NaN under cover (unless the
+        world is of concealed deposits).
     score : Dataset of (y, x), float32
         z, the part of the logarithm of the intensity that mapped geology explains.
     deposits : DataFrame
@@ -146,6 +149,8 @@ class Region:
     ----------
     seed, realisation : int
         What it was made from.
+    kind : str
+        Of world.
     grid : Grid
         Of all layers.
     layers : Dataset of (y, x)
@@ -168,6 +173,7 @@ class Region:
 
     seed: int
     realisation: int
+    kind: str
     grid: Grid
     layers: xr.Dataset
     faults: pd.DataFrame
@@ -194,6 +200,7 @@ def make_region(
     shape: tuple[int, int] = (320, 400),
     cell: float = 250.0,
     realisation: int = 0,
+    kind: str = "ordinary",
 ) -> Region:
     """
     Make a fold–thrust belt with antimony, gold and coal in it.
@@ -214,6 +221,11 @@ def make_region(
         Side of a cell in metres. ``shape=(80, 100), cell=1000`` is the same extent, quickly.
     realisation : int
         Another number draws other deposits, known or not, in the same ground.
+    kind : str
+        Of world: ``ordinary``, where ore follows what the commodity files expect, or one that
+        contradicts them: ``wrong signs``, ``other lengths``, ``missing driver``,
+        ``catchment dispersion`` or ``concealed deposits``. Ground and surveys are the same
+        in all but ``catchment dispersion``.
 
     Returns
     -------
@@ -223,6 +235,8 @@ def make_region(
     ------
     GridError
         If the map would be less than 10 km wide.
+    ProspectError
+        If there is no such kind of world.
 
     Examples
     --------
@@ -235,6 +249,7 @@ def make_region(
             f"A region needs at least {MARGIN / 1000:g} km on each side, but its shape is "
             f"{tuple(shape)} with cells of {cell:g} m: make it larger."
         )
+    how = world(kind)
     streams = _streams(seed, realisation)
     grid = Grid(CRS, Affine(cell, 0.0, CORNER[0], 0.0, -cell, CORNER[1]), shape)
     edge = round(MARGIN / cell)
@@ -244,14 +259,23 @@ def make_region(
     geology = make_geology(ground, streams)
     relief = make_relief(geology, streams["relief"])
     latent = latent_fields(ground, streams["latent"])
-    layers, assays = _observe(geology, relief, latent, grid, inner, streams)
+    layers, assays = _observe(geology, relief, latent, grid, inner, streams, how)
     names = _names(streams["names"])
 
     cover = relief.cover[inner]
     basin = geology.basin_depth[inner] > 0
-    z = {name: np.where(cover, np.nan, field[inner]) for name, field in scores(geology).items()}
+    # Where ore is not asked for: under cover, unless that is what the world is about.
+    unknown = cover & (not how.concealed)
+    z = {name: np.where(unknown, np.nan, f[inner]) for name, f in scores(geology, how).items()}
+    hidden = blind_driver(ground, streams["blind"])[inner] if how.blind else 0.0
+    coal_bearing = ~basin if how.sign < 0 else basin
     rate = {
-        name: intensity(z[name], latent[name][inner], basin if name == "coal" else ~basin, number)
+        name: intensity(
+            z[name] + hidden,
+            latent[name][inner],
+            coal_bearing if name == "coal" else ~basin,
+            number,
+        )
         for name, number in EXPECTED.items()
     }
     deposits = realise(grid, rate, streams["deposits"])
@@ -260,9 +284,11 @@ def make_region(
     row, col, _ = grid.index(deposits["x"].to_numpy(), deposits["y"].to_numpy())
     access = np.exp(-relief.valley_distance[inner][row, col] / 4_000.0)
     deposits["known"] = discover(deposits, access, streams["discovery"])
+    deposits["known"] &= ~cover[row, col]  # nobody finds deposits under cover
     return Region(
         seed=seed,
         realisation=realisation,
+        kind=kind,
         grid=grid,
         layers=layers,
         faults=faults,
@@ -291,9 +317,12 @@ def _observe(
     grid: Grid,
     inner: tuple[slice, slice],
     streams: dict[str, Generator],
+    how: World,
 ) -> tuple[xr.Dataset, pd.DataFrame]:
     """The layers on the map's grid, and the drainage samples that some come from."""
-    samples, limits = surveys.drainage_samples(geology, relief, latent, streams["geochemistry"])
+    samples, limits = surveys.drainage_samples(
+        geology, relief, latent, streams["geochemistry"], dispersed=how.dispersed
+    )
     magnetics = surveys.magnetics(geology, streams["magnetics"])
     pole = surveys.reduced_to_pole(magnetics, grid.cell.dx)
     rays = surveys.radiometrics(geology, relief, latent, streams["radiometrics"])

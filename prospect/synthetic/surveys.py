@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 
 from prospect.synthetic.fields import Field, random_field
 from prospect.synthetic.geology import GRANITOID, Geology, strike_grain
-from prospect.synthetic.relief import Relief
+from prospect.synthetic.relief import Drainage, Relief
 
 # Each row follows the classes of the geology: shale, carbonate, flysch, schist, granitoid,
 # Jurassic, molasse.
@@ -153,10 +153,21 @@ def gravity(geology: Geology, relief: Relief, rng: Generator) -> Field:
 
 
 def drainage_samples(
-    geology: Geology, relief: Relief, latent: dict[str, Field], rng: Generator
+    geology: Geology,
+    relief: Relief,
+    latent: dict[str, Field],
+    rng: Generator,
+    *,
+    dispersed: bool = False,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """
     Stream sediments at irregular points along small streams.
+
+    Parameters
+    ----------
+    dispersed : bool
+        A sample holds the mean content of its catchment (Hawkes 1976), not that of the
+        ground it was taken on.
 
     Returns
     -------
@@ -178,20 +189,23 @@ def drainage_samples(
         "x": grid.x[col] + rng.uniform(-cell / 2, cell / 2, count),
         "y": grid.y[row] + rng.uniform(-cell / 2, cell / 2, count),
     }
-    unit = geology.bedrock[row, col] - 1
+    unit = geology.bedrock - 1
+    drainage = Drainage(relief.elevation, cell) if dispersed else None
     limits = {}
     for element, offsets in OFFSETS.items():
-        local = random_field(rng, grid.shape, cell, 10_000.0)[row, col]
+        local = random_field(rng, grid.shape, cell, 10_000.0)
         antimony, gold = HALO.get(element, (0.0, 0.0))
-        logarithm = (
+        ground = (
             np.log(BACKGROUND[element])
             + np.array(offsets)[unit]
             + 0.35 * local
-            + antimony * latent["antimony"][row, col]
-            + gold * latent["gold"][row, col]
-            + rng.normal(0.0, 0.6, count)
+            + antimony * latent["antimony"]
+            + gold * latent["gold"]
         )
-        table[element] = np.exp(logarithm)
+        if drainage is not None:
+            area = drainage.gather(np.ones(grid.shape))
+            ground = np.log(drainage.gather(np.exp(ground)) / area)
+        table[element] = np.exp(ground[row, col] + rng.normal(0.0, 0.6, count))
         if element in CENSORED:
             limits[element] = float(f"{np.quantile(table[element], CENSORED[element]):.2g}")
     return pd.DataFrame(table), limits

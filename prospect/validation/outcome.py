@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from prospect.errors import OutputError
 from prospect.metrics.intervals import rows_of
+from prospect.signs import told
 from prospect.validation.alarms import Alarm
 from prospect.validation.cover import explain_cover
 from prospect.validation.transfer import shift_lines
@@ -69,6 +70,8 @@ class Validation:
         AUC on outcrop and under cover, where a layer tells them apart.
     shift : DataFrame
         A row a region held out and feature; empty where no region is.
+    contradicted : tuple of str
+        Signs of the evidence that deposits contradict, a sentence each.
     """
 
     title: str
@@ -95,6 +98,7 @@ class Validation:
     notes: tuple[str, ...] = ()
     cover: pd.DataFrame | None = None
     shift: pd.DataFrame = field(default_factory=pd.DataFrame)
+    contradicted: tuple[str, ...] = ()
 
     def value(self, measure: str, folds: str | None = None) -> float:
         """A measure in some folds; by default in the first."""
@@ -128,6 +132,8 @@ class Validation:
             lines += [f"  {line}" for line in shift_lines(self.shift, MOST)]
         if len(self.without):
             lines += ["", "Without a layer", *self._sensitivity()]
+        lines += ["", "Signs of the evidence"]
+        lines += [f"  {line}" for line in told(self.contradicted)] or ["  None is contradicted."]
         lines += ["", "Leak alarms"]
         lines += [f"  ! {alarm.sentence}" for alarm in self.alarms] or ["  None rings."]
         return "\n".join(lines)
@@ -153,6 +159,7 @@ class Validation:
             "prediction_area_point": self.point.to_dict(),
             "reliability": self.reliability.to_dict(orient="records"),
             "notes": list(self.notes),
+            "contradicted": list(self.contradicted),
         }
         plain: dict[str, Any] = _plain(made)
         return plain
@@ -220,10 +227,10 @@ class Validation:
                 f"  {len(self.draws)} draws of {NAMES[self.folds]}: AUC {middle:.2f} in the "
                 f"median, from {low:.2f} to {high:.2f}"
             )
-        told = {str(measure): row for measure, row in rows_of(wide.loc[self.folds])}
+        rows = {str(measure): row for measure, row in rows_of(wide.loc[self.folds])}
         captured = ", ".join(
-            f"{told[name]['value']:.2f} at {name.removeprefix('capture_').replace('%', ' %')}"
-            for name in told
+            f"{rows[name]['value']:.2f} at {name.removeprefix('capture_').replace('%', ' %')}"
+            for name in rows
             if name.startswith("capture_")
         )
         lines += [
@@ -238,7 +245,7 @@ class Validation:
             "brier_skill": "Brier skill of calibrated scores at even odds",
             "calibration_error": "calibration error of these",
         }
-        found = [f"{label} {_interval(told[k])}" for k, label in rest.items() if k in told]
+        found = [f"{label} {_interval(rows[k])}" for k, label in rest.items() if k in rows]
         return [*lines, f"  {', '.join(found)}"]
 
     def _sensitivity(self) -> list[str]:

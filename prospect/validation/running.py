@@ -49,7 +49,8 @@ from prospect.metrics.intervals import Draws, rows_of
 from prospect.model import Model
 from prospect.progress import Progress, silent
 from prospect.samples import UNLIKE, Samples, features_at, ground_mask
-from prospect.training import default_block, out_of_fold
+from prospect.signs import contradictions
+from prospect.training import default_block, out_of_fold, sign_directions
 from prospect.validation.alarms import Alarm, feature_alarms, gap_alarm, truth_alarm
 from prospect.validation.baselines import baseline_scores, baselines
 from prospect.validation.cover import cover_table
@@ -202,6 +203,7 @@ def validate(
         shift=pd.DataFrame()
         if "region" not in splitters
         else feature_shift(samples, splitters["region"], model.feature_names),
+        contradicted=tuple(contradictions(sign_directions(samples, model.builder, block))),
     )
 
 
