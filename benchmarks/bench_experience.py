@@ -15,7 +15,7 @@ import pytest
 from bench_inference import CORNER, SIZE, layers, sample
 from scipy.spatial import cKDTree
 
-from prospect.experience import Experience
+from prospect.applicability import applicability
 
 IMPORTANCE = {
     "of one importance": np.ones(30),
@@ -23,14 +23,20 @@ IMPORTANCE = {
 }
 
 
+def remembered(importance: str):
+    cells = sample(500, 1.0, 0.5)[0]
+    every = np.arange(len(cells))
+    return applicability(cells, IMPORTANCE[importance], every % 2, every < 20)
+
+
 def ours(importance: str, size: int) -> tuple[Callable, int]:
-    experience = Experience.of(sample(500, 1.0, 0.5)[0], IMPORTANCE[importance])
+    experience = remembered(importance)
     block = layers(size)
     return lambda: experience.dissimilarity(block), size * size
 
 
 def scipy(importance: str, size: int) -> tuple[Callable, int]:
-    experience = Experience.of(sample(500, 1.0, 0.5)[0], IMPORTANCE[importance])
+    experience = remembered(importance)
     corner = layers(size)[:, : CORNER[0] // 2, : CORNER[1] // 2].reshape(30, -1).T
     cells = (corner - experience.centre) * experience.scale
     tree = cKDTree(experience.points[:, :30])

@@ -27,7 +27,7 @@ from sklearn.ensemble import (
 from threadpoolctl import threadpool_limits
 
 from prospect.inference import compile_estimator
-from prospect.learners import default_estimator, fit, likelihood
+from prospect.learners import fit, learner, likelihood
 
 SIZE = int(os.environ.get("PROSPECT_BENCH_SIZE", "256"))
 THREADS = 2
@@ -97,7 +97,7 @@ def boosting() -> HistGradientBoostingClassifier:
 
 def by_default() -> object:
     values, label = sample(4040, 0.5, 0.01, features=33, gaps=0.02)
-    return fit(default_estimator(0, 2), values, label == 1, np.ones(len(label)))
+    return fit(learner("extra-trees", n_jobs=2), values, label == 1, np.ones(len(label)))
 
 
 MODELS = {

@@ -13,7 +13,6 @@ Run it, and see ``results/validation_worlds.md``::
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from pathlib import Path
 
@@ -21,24 +20,16 @@ import numpy as np
 import pandas as pd
 import shapely
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from synthetic_cases import case_of, open_world, truth_auc
 
-from prospect.commodities import load_commodity
 from prospect.errors import LabelError
-from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds, RandomFolds
-from prospect.grid import Grid
-from prospect.ground import Ground
-from prospect.labels import read_labels
-from prospect.learners import default_estimator, fit, likelihood
-from prospect.matching import bind
+from prospect.learners import DEFAULT, fit, learner, likelihood
 from prospect.metrics import auc, bootstrap
-from prospect.project import load_project
-from prospect.samples import Samples, draw_samples, ground_mask, on_ground
-from prospect.stack import open_stack
-from prospect.synthetic import make_region, write_region
+from prospect.samples import Samples
 from prospect.training import default_block, out_of_fold
 from prospect.validation.alarms import ABOVE
-from prospect.vector import frame, read_points
+from prospect.vector import frame
 
 HERE = Path(__file__).parent
 COMMODITIES = ("antimony", "gold")
@@ -47,31 +38,10 @@ SMALL_WORLDS = 100
 MEASURED_ON = 5_000
 
 
-def world_of(region):
-    """A region, its stack in memory, and what is known of its deposits."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_region(region, folder)
-        project = load_project(folder)
-        table = read_points(project.occurrences.path, crs=project.occurrences.crs)
-        return region, open_stack(project).load(), table
-
-
 def samples_of(region, stack, occurrences, commodity: str):
-    """Samples of a world, the expected deposits at them, and the reach of its windows."""
-    definition = load_commodity(commodity)
-    labels = read_labels(occurrences, definition, Grid.of(stack))
-    builder = FeatureBuilder(definition.recipe).fit(stack)
-    counts = ground_mask(stack, Ground(), bind(builder.layers_, stack))
-    labels = on_ground(labels, counts)
-    samples = draw_samples(builder, stack, labels, counts, measured_on=MEASURED_ON)
-    row, col, _ = region.grid.index(samples.x, samples.y)
-    expected = np.nan_to_num(region.truth.intensity[commodity].to_numpy()[row, col])
-    return samples, expected, builder.reach()
-
-
-def truth_of(score, expected) -> float:
-    """AUC where deposits are as likely as the truth has it: no draw of deposits in it."""
-    return auc(score, score, expected)
+    """Samples of a world, the expected deposits at them, the reach of its windows, signs."""
+    case = case_of(region, stack, occurrences, commodity, measured_on=MEASURED_ON)
+    return case.samples, np.nan_to_num(case.expected), case.reach, case.signs
 
 
 def fold_models(estimator, samples: Samples, splitter, expected) -> dict[str, float]:
@@ -83,10 +53,10 @@ def fold_models(estimator, samples: Samples, splitter, expected) -> dict[str, fl
         fitted = fit(estimator, samples.features[learnt], found[learnt], samples.weight[learnt])
         everywhere = likelihood(fitted, samples.features)
         score[test] = everywhere[test]
-        whole.append(truth_of(everywhere[area], expected[area]))
+        whole.append(truth_auc(everywhere[area], expected[area]))
     return {
         "auc": auc(score[found], score[area]),
-        "held-out truth": truth_of(score[area], expected[area]),
+        "held-out truth": truth_auc(score[area], expected[area]),
         "whole-map truth": float(np.mean(whole)),
     }
 
@@ -109,10 +79,10 @@ def large_worlds(first: int, count: int, workers: int, output: Path) -> None:
     """A row a world, commodity and model, written as they come."""
     rows = []
     for seed in range(first, first + count):
-        region, stack, occurrences = world_of(make_region(seed, shape=(160, 200), cell=500.0))
+        region, stack, occurrences = open_world(seed, shape=(160, 200), cell=500.0)
         for commodity in COMMODITIES:
             start = time.monotonic()
-            samples, expected, reach = samples_of(region, stack, occurrences, commodity)
+            samples, expected, reach, signs = samples_of(region, stack, occurrences, commodity)
             found, area = samples.kind == 1, samples.kind == -1
             blocks = BlockFolds(default_block(samples, reach), buffer=reach)
             about = {
@@ -120,10 +90,10 @@ def large_worlds(first: int, count: int, workers: int, output: Path) -> None:
                 "commodity": commodity,
                 "deposits": int(np.unique(samples.group[found]).size),
                 "block": blocks.size,
-                "oracle": truth_of(expected[area], expected[area]),
+                "oracle": truth_auc(expected[area], expected[area]),
                 "oracle on these deposits": auc(expected[found], expected[area]),
             }
-            default = fold_models(default_estimator(0, workers), samples, blocks, expected)
+            default = fold_models(learner(DEFAULT, signs), samples, blocks, expected)
             rows.append({**about, "model": "default, block folds", **default})
             boosted = HistGradientBoostingClassifier(random_state=0)
             spied = with_coordinates(samples)
@@ -137,8 +107,7 @@ def small_worlds(count: int, workers: int, output: Path) -> None:
     """A row a small world and kind of labels: the interval of the block folds, and the truth."""
     rows = []
     for seed in range(count):
-        small = make_region(1000 + seed, shape=(80, 100), cell=1000.0)
-        region, stack, reported = world_of(small)
+        region, stack, reported = open_world(1000 + seed, shape=(80, 100), cell=1000.0)
         commodity = COMMODITIES[seed % 2]
         forest = ExtraTreesClassifier(100, min_samples_leaf=3, random_state=0, n_jobs=workers)
         # What is known without the table's faults: wrong commodities, offsets, satellites.
@@ -146,7 +115,7 @@ def small_worlds(count: int, workers: int, output: Path) -> None:
         points = shapely.points(known[["x", "y"]].to_numpy())
         faultless = frame({"commodity": list(known["commodity"])}, list(points), region.grid.crs)
         for labels, table in (("as reported", reported), ("faultless", faultless)):
-            samples, expected, reach = samples_of(region, stack, table, commodity)
+            samples, expected, reach, _ = samples_of(region, stack, table, commodity)
             blocks = BlockFolds(default_block(samples, reach), buffer=reach)
             try:
                 _, score = out_of_fold(forest, samples, blocks)
@@ -157,7 +126,7 @@ def small_worlds(count: int, workers: int, output: Path) -> None:
             where = np.floor(samples.coordinates / blocks.size).astype(int)
             cluster = np.unique(where, axis=0, return_inverse=True)[1].ravel()
             low, high = bootstrap(auc, score[found], score[area], cluster[found], cluster[area])
-            truth = truth_of(score[area], expected[area])
+            truth = truth_auc(score[area], expected[area])
             rows.append(
                 {
                     "world": 1000 + seed,

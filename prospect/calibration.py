@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from prospect.errors import ModelError
 from prospect.models._bounded import fit_logistic
 
 Array = NDArray[np.float64]
+
+METHODS = ("sigmoid", "isotonic")
 
 ISOTONIC_FROM = 200
 """Deposits from which a free rising curve can be told from chance; below, a sigmoid."""
@@ -30,14 +33,51 @@ class Calibration:
     ----------
     method : {'sigmoid', 'isotonic'}
     share : float
-        Of deposits among the samples: the prior that ``curve`` goes with.
-    curve : callable
-        Score to probability among the samples; rises or is level. NaN for NaN.
+        Of deposits among the samples: the prior that :meth:`curve` goes with.
+    points : tuple of (float, float)
+        Of a sigmoid, intercept and slope; else scores and their probabilities, rising.
     """
 
     method: str
     share: float
-    curve: Callable[[Array], Array]
+    points: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        table = np.array(self.points, float)
+        flat = table.ndim == 2 and table.shape[1] == 2 and np.isfinite(table).all()
+        if self.method not in METHODS or not flat or not 0 < self.share < 1:
+            raise ModelError("This is no calibration: train again.")
+        if (self.method == "isotonic" and (np.diff(table, axis=0) < 0).any()) or (
+            self.method == "sigmoid" and (len(table) != 1 or table[0, 1] < 0)
+        ):
+            raise ModelError("A calibration that falls came: train again.")
+
+    def curve(self, scores: Array) -> Array:
+        """Score to probability among the samples; rises or is level. NaN for NaN."""
+        scores, table = np.asarray(scores, float), np.array(self.points)
+        if self.method == "sigmoid":
+            found: Array = expit(table[0, 0] + table[0, 1] * scores)
+        else:
+            found = np.interp(scores, table[:, 0], table[:, 1])
+        return np.where(np.isnan(scores), np.nan, found)
+
+    def at_even_odds(self, scores: Array) -> Array:
+        """What scores mean where deposits and other cells weigh the same in sum."""
+        return shift_prior(self.curve(scores), self.share, 0.5)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "method": self.method,
+            "share": self.share,
+            "points": [list(p) for p in self.points],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
+        """Of plain data, as :meth:`to_dict` makes them."""
+        points = tuple((float(a), float(b)) for a, b in data["points"])
+        return cls(str(data["method"]), float(data["share"]), points)
 
     def probability(self, scores: Array, prior: float | None) -> Array:
         """
@@ -105,13 +145,41 @@ def calibrate(scores: Array, deposit: NDArray[np.bool_], method: str = "auto") -
         )
     if method == "auto":
         method = "isotonic" if count >= ISOTONIC_FROM else "sigmoid"
-    if method not in ("sigmoid", "isotonic"):
+    if method not in METHODS:
         raise ModelError(f"method is 'auto', 'sigmoid' or 'isotonic', not '{method}'.")
-    curve = _isotonic(scores, deposit) if method == "isotonic" else _sigmoid(scores, deposit)
-    return Calibration(method, count / deposit.size, curve)
+    found = _isotonic(scores, deposit) if method == "isotonic" else _sigmoid(scores, deposit)
+    return Calibration(method, count / deposit.size, found)
 
 
-def _sigmoid(scores: Array, deposit: NDArray[np.bool_]) -> Callable[[Array], Array]:
+def held_out_probability(
+    scores: Array, deposit: NDArray[np.bool_], fold: NDArray[np.int64], method: str = "auto"
+) -> Array:
+    """
+    Calibrated scores, those of every fold by the others: what calibration is worth elsewhere.
+
+    Parameters
+    ----------
+    scores, deposit, method
+        As of :func:`calibrate`.
+    fold : array of shape (n,), int
+
+    Returns
+    -------
+    array of shape (n,)
+        At even odds, since few deposits among many cells would hide any error. NaN without
+        a score, and where the other folds lack one of the kinds.
+    """
+    found: Array = np.full(len(scores), np.nan)
+    for name in np.unique(fold):
+        here = fold == name
+        rest = ~here & ~np.isnan(scores)
+        if deposit[rest].any() and not deposit[rest].all():
+            made = calibrate(scores[rest], deposit[rest], method)
+            found[here] = made.at_even_odds(scores[here])
+    return found
+
+
+def _sigmoid(scores: Array, deposit: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
     """Platt's sigmoid, with his targets short of 0 and 1; it may not fall."""
     count, others = deposit.sum(), (~deposit).sum()
     target = np.where(deposit, (count + 1) / (count + 2), 1 / (others + 2))
@@ -125,27 +193,15 @@ def _sigmoid(scores: Array, deposit: NDArray[np.bool_]) -> Callable[[Array], Arr
         lower=np.zeros(1),
         upper=np.full(1, np.inf),
     )
-
-    def curve(asked: Array) -> Array:
-        found: Array = expit(intercept + slope[0] * (np.asarray(asked, float) - middle) / scale)
-        return found
-
-    return curve
+    steepness = float(slope[0] / scale)
+    return ((float(intercept) - steepness * float(middle), steepness),)
 
 
-def _isotonic(scores: Array, deposit: NDArray[np.bool_]) -> Callable[[Array], Array]:
+def _isotonic(scores: Array, deposit: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
     steps = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
     steps.fit(scores, deposit.astype(float))
-
-    def curve(asked: Array) -> Array:
-        asked = np.asarray(asked, float)
-        found: Array = np.full(asked.shape, np.nan)
-        known = ~np.isnan(asked)
-        if known.any():
-            found[known] = steps.predict(asked[known])
-        return found
-
-    return curve
+    knots = zip(steps.X_thresholds_.tolist(), steps.y_thresholds_.tolist(), strict=True)
+    return tuple((float(score), float(share)) for score, share in knots)
 
 
 def shift_prior(probability: Array, prior: float, new_prior: float) -> Array:
@@ -202,6 +258,92 @@ def calibration_error(probability: Array, deposit: NDArray[np.bool_], bins: int 
     for part in np.array_split(order, min(bins, order.size)):
         error += part.size * abs(float(deposit[part].mean() - probability[part].mean()))
     return error / order.size
+
+
+@dataclass(frozen=True)
+class Prior:
+    """
+    Deposits that are held likely beforehand, by the user.
+
+    Attributes
+    ----------
+    per_cell : float
+        Deposits per cell of the ground.
+    deposits : tuple of float
+        On the whole ground: one number, or P90, P50 and P10 of an estimate.
+    """
+
+    per_cell: float
+    deposits: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls, cells: int, *, prior: float | None = None, expected: Sequence[float] | None = None
+    ) -> Prior | None:
+        """
+        A prior as users state it.
+
+        Parameters
+        ----------
+        cells : int
+            Of the ground that counts.
+        prior : float, optional
+            Deposits per cell.
+        expected : sequence of 1 or 3 floats, optional
+            Deposits on the ground, known and unknown: one number, or P90, P50 and P10,
+            whose mean is taken by Swanson's rule, 0.3, 0.4 and 0.3 of them.
+
+        Returns
+        -------
+        Prior or None
+            None if neither is given.
+
+        Raises
+        ------
+        ModelError
+            If both are, or they cannot be.
+        """
+        if prior is not None and expected is not None:
+            raise ModelError("Give the prior per cell or the deposits expected, not both.")
+        if prior is None and expected is None:
+            return None
+        if expected is None:
+            numbers: tuple[float, ...] = (float(prior or 0) * cells,)
+        else:
+            numbers = tuple(float(number) for number in expected)
+        if expected is None and not 0 < numbers[0] < cells:
+            raise ModelError(f"A prior is a share of cells between 0 and 1, but {prior:g} came.")
+        rising = all(a <= b for a, b in pairwise(numbers))
+        if len(numbers) not in (1, 3) or not rising or not numbers[0] > 0:
+            raise ModelError(
+                "Expected deposits are one number above 0, or P90, P50 and P10, which rise, but "
+                f"{', '.join(f'{n:g}' for n in numbers) or 'nothing'} came."
+            )
+        mean = float(np.dot((0.3, 0.4, 0.3), numbers)) if len(numbers) == 3 else numbers[0]
+        if not mean < cells:
+            raise ModelError(
+                f"{mean:g} deposits were expected on {cells:,} cells, but a cell holds one at "
+                "most: state the deposits per cell, which are far below 1."
+            )
+        return cls(mean / cells, numbers)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.per_cell < 1:
+            raise ModelError(
+                f"A prior is a share of cells between 0 and 1, but {self.per_cell:g} came."
+            )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Prior:
+        """Of plain data."""
+        return cls(float(data["per_cell"]), tuple(float(number) for number in data["deposits"]))
+
+    def told(self) -> str:
+        """In words."""
+        if len(self.deposits) == 3:
+            low, middle, high = self.deposits
+            return f"{middle:g} deposits expected on the ground (P90 {low:g}, P10 {high:g})"
+        return f"{self.deposits[0]:.3g} deposits expected on the ground"
 
 
 @dataclass(frozen=True)

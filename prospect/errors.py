@@ -39,3 +39,7 @@ class ModelError(ProspectError):
 
 class OutputError(ProspectError):
     """A result cannot be written, or what was written is not what was meant."""
+
+
+class TileError(ProspectError):
+    """A tile of a map cannot be computed, even by itself."""

@@ -1,43 +1,21 @@
-"""Fitted trees asked over blocks of cells, many times faster and to the same bits."""
+"""Fitted estimators asked over blocks of cells, many times faster and to the same bits."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import (
-    BaggingClassifier,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.frozen import FrozenEstimator
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from threadpoolctl import threadpool_limits
+from numpy.typing import ArrayLike, NDArray
 
+from prospect.compiling import Reading, compile_part
 from prospect.errors import ModelError
-from prospect.grid import LATTICE
-from prospect.learners import likelihood
-from prospect.trees import Block, Doubles, Mask, Tree, Trees, pack
+from prospect.parts import Foreign, Groups, Part, Scores, Square
+from prospect.trees import Block, Doubles, Mask
 
-FORESTS = (
-    RandomForestClassifier,
-    ExtraTreesClassifier,
-    RandomForestRegressor,
-    ExtraTreesRegressor,
-)
-SINGLE_TREES = (DecisionTreeClassifier, DecisionTreeRegressor)
+_GAP = 255
+_STRIPE = 64
+"""Rows whose contributions are held at a time, a number a group and cell."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +31,11 @@ class Predictor:
         How many the estimator reads.
     draws : int
         Members whose disagreement :meth:`predict_with_spread` tells; 0 if there are none.
+    members : int
+        Trees (or other members) of a draw, whose disagreement is the spread *within* of
+        :meth:`predict_with_parts`; 0 if there are none.
     fast : bool
-        Whether trees are traversed here, rather than by the estimator's own code.
+        Whether nothing in it is asked by the estimator's own code.
     """
 
     part: Part
@@ -66,9 +47,14 @@ class Predictor:
         return self.part.draws
 
     @property
+    def members(self) -> int:
+        """What a draw, or the whole where there are none, is the mean of."""
+        return self.part.members
+
+    @property
     def fast(self) -> bool:
-        """Whether this module's own traversal is used."""
-        return not isinstance(self.part, Foreign)
+        """Whether this package's own passes do everything."""
+        return self.part.fast
 
     def predict(self, block: NDArray[Any], valid: Mask | None = None) -> Doubles:
         """
@@ -93,7 +79,7 @@ class Predictor:
         ModelError
             If the block has another number of features.
         """
-        return self.part.score(*self._require(block, valid), spread=False)[0]
+        return self.part.score(*self._require(block, valid), spread=False).likelihood
 
     def predict_with_spread(
         self, block: NDArray[Any], valid: Mask | None = None
@@ -109,7 +95,7 @@ class Predictor:
         Returns
         -------
         likelihood, spread : array of shape (rows, cols), float64
-            The mean of the draws and their standard deviation.
+            The mean of the draws and the standard deviation of their means.
 
         Raises
         ------
@@ -118,7 +104,163 @@ class Predictor:
         """
         if not self.draws:
             raise ModelError("The spread of draws was asked for, but the estimator has no draws.")
+        return self.part.score(*self._require(block, valid), spread=True)[:2]
+
+    def predict_with_parts(self, block: NDArray[Any], valid: Mask | None = None) -> Scores:
+        """
+        Score the cells of a block, and tell what the spread consists of, in one pass.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`predict`.
+
+        Returns
+        -------
+        likelihood : array of shape (rows, cols), float64
+            As of :meth:`predict`, to the bit.
+        between : array of shape (rows, cols), float64
+            Standard deviation of the means of draws (of all of them, not of a sample); 0
+            where there are none.
+        within : array of shape (rows, cols), float64
+            Root of the mean variance between the members of a draw, its trees for instance;
+            0 where draws have none. Squares of both add up to the variance of all members,
+            where draws are equally large.
+
+        Raises
+        ------
+        ModelError
+            If nothing in the estimator could disagree, or the block has another number of
+            features.
+        """
+        if not self.draws and not self.members:
+            raise ModelError("The spread was asked for, but the estimator has no members.")
         return self.part.score(*self._require(block, valid), spread=True)
+
+    @property
+    def tells_variances(self) -> bool:
+        """Whether :meth:`predict_with_variances` can be asked."""
+        return isinstance(self.part, Square)
+
+    def predict_with_variances(
+        self, block: NDArray[Any], valid: Mask | None = None
+    ) -> tuple[Doubles, Doubles]:
+        """
+        Score the cells of a block, and tell what the spread of training draws is made of.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`predict`.
+
+        Returns
+        -------
+        likelihood : array of shape (rows, cols)
+            To the bits of :meth:`predict`.
+        variances : array of shape (3, rows, cols)
+            Over draws of background, of deposits, and of their places; the sum is the
+            square of the spread. NaN where ``valid`` is false.
+
+        Raises
+        ------
+        ModelError
+            If the estimator is none of :class:`~prospect.models.TrainingDraws`, or the block
+            has another number of features.
+        """
+        if not isinstance(self.part, Square):
+            raise ModelError("Variances by draw were asked for, but there are no training draws.")
+        return self.part.variances(*self._require(block, valid))
+
+    def contributions(
+        self, block: NDArray[Any], groups: ArrayLike, valid: Mask | None = None
+    ) -> NDArray[np.float32]:
+        """
+        What each group of evidence adds to the score of every cell.
+
+        Along a cell's way down every tree, the change of the mean of what was learnt is put
+        to the feature that was asked [1]_. Linear models say how far a feature is from its
+        mean, times its coefficient; weights of evidence, the weight; fuzzy overlays, the
+        logit of the membership; blends, how both divide what they say, each to a sum of 1.
+        A gap counts as what it is taken for.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`predict`.
+        groups : array of shape (feature,), int
+            The group of each feature, from 0.
+
+        Returns
+        -------
+        array of shape (group, rows, cols), float32
+            On the scale of what is added up: the score of trees, the logit of boosting and
+            of sums of evidence. NaN where ``valid`` is false.
+
+        Raises
+        ------
+        ModelError
+            If an estimator is asked itself, or block or groups do not fit.
+
+        References
+        ----------
+        .. [1] Saabas (2014). Interpreting random forests. blog.datadive.net.
+        """
+        cells, valid = self._require(block, valid)
+        told = self.part.contributions(cells, valid, self._require_groups(groups))
+        told[:, ~valid] = np.nan
+        return told
+
+    def drivers(
+        self,
+        block: NDArray[Any],
+        valid: Mask,
+        groups: ArrayLike,
+        *,
+        against: bool = False,
+    ) -> NDArray[np.uint8]:
+        """
+        The group of evidence that raises the score of every cell most, or lowers it.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`predict`.
+        groups : array of shape (feature,), int
+            The group of each feature, from 0; at most 254 groups.
+        against : bool
+            The group that lowers the score most instead.
+
+        Returns
+        -------
+        array of shape (rows, cols), uint8
+            Numbers of groups, the first of equal ones; one more than the last where no group
+            raises (lowers) the score; 255 where ``valid`` is false.
+
+        Raises
+        ------
+        ModelError
+            As of :meth:`contributions`.
+        """
+        cells, valid = self._require(block, valid)
+        known = self._require_groups(groups)
+        out = np.full(valid.shape, _GAP, np.uint8)
+        for top in range(0, len(valid), _STRIPE):
+            rows = slice(top, top + _STRIPE)
+            told = self.part.contributions(np.ascontiguousarray(cells[:, rows]), valid[rows], known)
+            if against:
+                np.negative(told, out=told)
+            leading = np.where(told.max(axis=0) > 0, told.argmax(axis=0), known.total)
+            out[rows][valid[rows]] = leading[valid[rows]]
+        return out
+
+    def _require_groups(self, groups: ArrayLike) -> Groups:
+        of = np.asarray(groups)
+        if of.shape != (self.features,) or of.dtype.kind not in "iu" or (of < 0).any():
+            raise ModelError(f"A group, from 0, of each of {self.features} features was expected.")
+        count = int(of.max()) + 1
+        if count >= _GAP:
+            raise ModelError(f"At most 254 groups of evidence can be told apart, not {count}.")
+        return Groups(of.astype(np.int64), count)
 
     def _require(self, block: NDArray[Any], valid: Mask | None) -> tuple[Block, Mask]:
         if block.ndim != 3 or block.shape[0] != self.features:
@@ -134,12 +276,13 @@ class Predictor:
 
 def compile_estimator(fitted: Any) -> Predictor:
     """
-    Turn a fitted estimator into arrays that are traversed over blocks of cells.
+    Turn a fitted estimator into arrays that are passed over blocks of cells.
 
     Known are random forests and extremely randomised trees (classifiers and regressors),
-    single trees, histogram boosting of two classes, bags of any of them, and their
-    calibration by a sigmoid or isotonically; each also behind a SimpleImputer in a
-    Pipeline. Any other estimator is asked itself.
+    single trees, histogram boosting of two classes, logistic regression, and the estimators
+    of this package; bags of any of them, and calibration of trees by a sigmoid or
+    isotonically; each also behind a SimpleImputer in a Pipeline, trees behind our encoder of
+    classes too. Any other estimator is asked itself.
 
     Parameters
     ----------
@@ -149,256 +292,11 @@ def compile_estimator(fitted: Any) -> Predictor:
     Returns
     -------
     Predictor
-        Equal to ``predict_proba`` with ``n_jobs=1`` to the bit for trees, for boosting
-        within 1e-7.
+        Equal to ``predict_proba`` with ``n_jobs=1`` to the bit for trees and for the
+        estimators of this package, for boosting within 1e-7. Logistic regression of
+        scikit-learn is summed in float64: within 1e-12 of one that is asked in float64, as
+        near as its own rounding where it is asked in float32.
     """
-    part = _compile(fitted, Reading.plain(fitted.n_features_in_))
-    return Predictor(part or Foreign(fitted), int(fitted.n_features_in_))
-
-
-class Reading(NamedTuple):
-    """How an estimator inside others sees the block: which planes, and gaps filled with what."""
-
-    planes: NDArray[np.int64]
-    fills: Doubles | None
-
-    @classmethod
-    def plain(cls, features: int) -> Reading:
-        """Every plane, gaps and all."""
-        return cls(np.arange(features), None)
-
-
-class Part(ABC):
-    """What a predictor is made of."""
-
-    draws = 0
-
-    @abstractmethod
-    def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
-        """The scores, and their spread or an empty array."""
-
-
-@dataclass(frozen=True)
-class Forest(Part):
-    """The mean of trees; every tree is a draw if ``draws`` says so."""
-
-    trees: Trees
-    draws: int = 0
-
-    def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
-        total, squares = self.trees.total(block, valid, squares=spread)
-        count = len(self.trees.roots)
-        total /= count
-        return total, _deviation(total, squares / count)
-
-
-@dataclass(frozen=True)
-class Boosting(Part):
-    """The sum of trees on a baseline, as a share unless ``raw``."""
-
-    trees: Trees
-    baseline: float
-    raw: bool = False
-
-    def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
-        total, squares = self.trees.total(block, valid, start=self.baseline)
-        return total if self.raw else expit(total, out=total), squares
-
-
-@dataclass(frozen=True)
-class Calibrated(Part):
-    """What a part says, put on another scale cell by cell."""
-
-    part: Part
-    calibrator: Any
-
-    def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
-        scores, nothing = self.part.score(block, valid, spread=False)
-        if valid.any():
-            scores[valid] = self.calibrator.predict(scores[valid])
-        return scores, nothing
-
-
-@dataclass(frozen=True)
-class Bag(Part):
-    """The mean of members; each is a draw if ``draws`` says so."""
-
-    members: tuple[Part, ...]
-    draws: int = 0
-
-    def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
-        total = np.zeros(valid.shape)
-        squares = np.zeros(valid.shape if spread else (0, 0))
-        for member in self.members:
-            scores, _ = member.score(block, valid, spread=False)
-            total += scores
-            if spread:
-                squares += scores * scores
-        total /= len(self.members)
-        return total, _deviation(total, squares / len(self.members))
-
-
-@dataclass(frozen=True)
-class Foreign(Part):
-    """An estimator that is asked itself, a lattice block at a time, on one thread."""
-
-    estimator: Any
-
-    def score(self, block: Block, valid: Mask, *, spread: bool) -> tuple[Doubles, Doubles]:
-        out = np.full(valid.shape, np.nan)
-        starts = (range(0, size, LATTICE) for size in valid.shape)
-        with threadpool_limits(1):
-            for row, col in product(*starts):
-                here = slice(row, row + LATTICE), slice(col, col + LATTICE)
-                inside = valid[here]
-                if inside.any():
-                    cells = np.ascontiguousarray(block[:, *here][:, inside].T)
-                    out[here][inside] = likelihood(self.estimator, cells)
-        return out, np.empty((0, 0))
-
-
-def _deviation(mean: Doubles, square: Doubles) -> Doubles:
-    """Standard deviation of draws from the means of values and of squares."""
-    return np.sqrt(np.maximum(square - mean * mean, 0.0)) if square.size else square
-
-
-def _compile(fitted: Any, reading: Reading) -> Part | None:
-    """The part that does what an estimator does, or None where that is not known."""
-    kind = type(fitted)
-    if kind is Pipeline:
-        inner = _through(fitted.steps[:-1], reading)
-        return None if inner is None else _compile(fitted.steps[-1][1], inner)
-    if kind is HistGradientBoostingClassifier:
-        return _boosting(fitted, reading)
-    if kind is BaggingClassifier:
-        return _bag(fitted, reading)
-    if kind is CalibratedClassifierCV:
-        return _calibrated(fitted, reading)
-    trees = _trees(fitted, reading)
-    packed = None if trees is None else pack(trees)
-    return None if packed is None else Forest(packed)
-
-
-def _through(steps: Iterable[tuple[str, Any]], reading: Reading) -> Reading | None:
-    """What is seen behind the steps of a pipeline, if they only fill gaps."""
-    for _, step in steps:
-        if step is None or step == "passthrough":
-            continue
-        if type(step) is not SimpleImputer or step.add_indicator:
-            return None
-        gap, precision = step.missing_values, np.dtype(step._fill_dtype)
-        if not (isinstance(gap, float) and np.isnan(gap)) or precision.kind != "f":
-            return None
-        # Filled in the imputer's precision, then compared in that of the estimator.
-        fills = np.asarray(step.statistics_).astype(precision).astype(np.float64)
-        if np.isnan(fills).any():
-            return None
-        if reading.fills is None:
-            reading = Reading(reading.planes, fills)
-    return reading
-
-
-def _trees(fitted: Any, reading: Reading) -> list[Tree] | None:
-    """The trees of a forest, or the one tree."""
-    if type(fitted) in FORESTS:
-        members = fitted.estimators_
-    elif type(fitted) in SINGLE_TREES:
-        members = [fitted]
-    else:
-        return None
-    classes = list(getattr(fitted, "classes_", [1]))
-    if fitted.n_outputs_ != 1 or 1 not in classes:
-        return None
-    return [_tree(member.tree_, classes.index(1), reading) for member in members]
-
-
-def _tree(tree: Any, column: int, reading: Reading) -> Tree:
-    # Trees compare features, and what fills their gaps, in float32.
-    fills = None if reading.fills is None else reading.fills.astype(np.float32).astype(float)
-    inner = tree.children_left != -1
-    feature = np.where(inner, tree.feature, 0)
-    return Tree(
-        left=tree.children_left,
-        right=tree.children_right,
-        plane=reading.planes[feature],
-        threshold=tree.threshold,
-        gaps_left=tree.missing_go_to_left.astype(bool),
-        fill=None if fills is None else fills[feature],
-        value=tree.value[:, 0, column],
-    )
-
-
-def _boosting(fitted: HistGradientBoostingClassifier, reading: Reading) -> Part | None:
-    known = (
-        list(fitted.classes_) == [0, 1]
-        and fitted.n_trees_per_iteration_ == 1
-        and (fitted.is_categorical_ is None or not np.any(fitted.is_categorical_))
-    )
-    if not known:
-        return None
-    trees = []
-    for (predictor,) in fitted._predictors:
-        nodes = predictor.nodes
-        leaf = nodes["is_leaf"].astype(bool)
-        feature = np.where(leaf, 0, nodes["feature_idx"])
-        trees.append(
-            Tree(
-                left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
-                right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
-                plane=reading.planes[feature],
-                threshold=nodes["num_threshold"],
-                gaps_left=nodes["missing_go_to_left"].astype(bool),
-                fill=None if reading.fills is None else reading.fills[feature],
-                value=nodes["value"],
-            )
-        )
-    packed = pack(trees)
-    baseline = float(np.ravel(fitted._baseline_prediction)[0])
-    return None if packed is None else Boosting(packed, baseline)
-
-
-def _bag(fitted: BaggingClassifier, reading: Reading) -> Part | None:
-    """Members that are single trees become one forest, each tree a draw."""
-    if list(fitted.classes_) != [0, 1]:
-        return None
-    parts: list[Part] = []
-    single: list[Tree] = []
-    for member, planes in zip(fitted.estimators_, fitted.estimators_features_, strict=True):
-        if list(member.classes_) != [0, 1]:
-            return None
-        fills = None if reading.fills is None else reading.fills[planes]
-        steps = member.steps if type(member) is Pipeline else [("", member)]
-        seen = _through(steps[:-1], Reading(reading.planes[planes], fills))
-        if seen is None:
-            return None
-        last = steps[-1][1]
-        if type(last) is DecisionTreeClassifier:
-            single += _trees(last, seen) or []
-            continue
-        part = _compile(last, seen)
-        if part is None:
-            return None
-        parts.append(part)
-    if not parts:
-        packed = pack(single)
-        return None if packed is None else Forest(packed, draws=len(single))
-    return None if single else Bag(tuple(parts), draws=len(parts))
-
-
-def _calibrated(fitted: CalibratedClassifierCV, reading: Reading) -> Part | None:
-    """The mean of calibrated members, which are folds rather than draws."""
-    if list(fitted.classes_) != [0, 1]:
-        return None
-    members = []
-    for member in fitted.calibrated_classifiers_:
-        inner = member.estimator
-        part = _compile(inner.estimator if type(inner) is FrozenEstimator else inner, reading)
-        if isinstance(part, Boosting):
-            # Calibrated is what it decides by, not the share it tells.
-            part = replace(part, raw=True)
-        # Bags of boosting decide by a mean of their own.
-        known = isinstance(part, (Forest, Boosting)) and member.method in ("sigmoid", "isotonic")
-        if part is None or not known:
-            return None
-        members.append(Calibrated(part, member.calibrators[0]))
-    return Bag(tuple(members))
+    features = int(fitted.n_features_in_)
+    part = compile_part(fitted, Reading.plain(features))
+    return Predictor(part or Foreign(fitted), features)

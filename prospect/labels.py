@@ -19,9 +19,15 @@ from scipy.spatial import KDTree
 from prospect.coordinates import operation_between
 from prospect.errors import LabelError
 from prospect.grid import Grid, same_crs
-from prospect.lexicon import standing_of
+from prospect.occurrences import (
+    commodities_of,
+    names_of,
+    presence_of,
+    types_of,
+    weigh_types,
+    weights_of,
+)
 from prospect.project import OccurrenceSpec
-from prospect.tables import guess_columns
 from prospect.vector import located, read_points, to_crs
 
 if TYPE_CHECKING:
@@ -66,6 +72,11 @@ class Labels:
         The rows as they came.
     reasons : array of shape (rows,), str
         Why a row does not train; empty for one that does.
+    other_barren : array of shape (m,), bool
+        Of the other occurrences, those whose commodity is not associated with this one: ground
+        that was looked at as closely, where it was not found.
+    deposit_type : array of shape (n,), str
+        Such as ``au_irgs``; empty where the table does not tell.
     """
 
     row: NDArray[np.int64]
@@ -84,6 +95,8 @@ class Labels:
     notes: tuple[str, ...] = ()
     table: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
     reasons: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object), repr=False)
+    other_barren: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    deposit_type: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
 
     @property
     def deposits(self) -> int:
@@ -104,6 +117,8 @@ class Labels:
             reasons[self.source[~keep] - 1] = reason
         one_a_label = ("row", "col", "x", "y", "weight", "name", "source")
         picked = {key: getattr(self, key)[keep] for key in one_a_label}
+        if self.deposit_type.size:
+            picked["deposit_type"] = self.deposit_type[keep]
         _, group = np.unique(self.group[keep], return_inverse=True)
         return replace(self, **picked, group=group.astype(np.int64), counts=counts, reasons=reasons)
 
@@ -186,15 +201,20 @@ def read_labels(
         reasons[which & (reasons == "")] = reason
 
     leave_out(~located(table), WITHOUT_COORDINATES)
-    mine, placer = _of_commodity(table, commodity, spec, notes)
+    mine, placer, barren_of = commodities_of(table, commodity, spec, notes)
     other = ~mine & ~placer
     leave_out(other, f"of other commodities than {commodity.name}")
     leave_out(placer & mine, "placers, left out")
     leave_out(placer, f"of other commodities than {commodity.name}")
     near = np.isfinite(table.geometry.get_coordinates().reindex(table.index)).all(axis=1)
-    others = table[other & near]
-    barren = ~_presence(table, spec) & (reasons == "")
+    barren = ~presence_of(table, spec) & (reasons == "")
     leave_out(barren, "known to be barren")
+    kinds = types_of(table, commodity, spec)
+    if commodity.type:
+        of_another = mine & (kinds != "") & (kinds != commodity.type)
+        leave_out(of_another, f"of other types than {commodity.type}")
+        other |= of_another
+    others = table[other & near]
     meant = np.flatnonzero(reasons == "")
     place_of = table.geometry.get_coordinates().reindex(table.index).to_numpy(float)
     row, col, inside = grid.index(place_of[:, 0], place_of[:, 1])
@@ -212,7 +232,8 @@ def read_labels(
             f"{west:.0f}–{east:.0f}, y {south:.0f}–{north:.0f}): check the coordinate system "
             "and the commodity column."
         )
-    weight = _weights(table, spec, reasons == "", notes)
+    weight = weights_of(table, spec, reasons == "", notes)
+    weight = weigh_types(weight, kinds, commodity, reasons == "", notes)
     here = np.flatnonzero(reasons == "")
     x, y = place_of[here].T
     group = merge_within(x, y, MERGE_WITHIN) if _in_metres(grid) else np.arange(here.size)
@@ -226,7 +247,7 @@ def read_labels(
     _, group = np.unique(group[kept], return_inverse=True)
     kept = here[kept]
     known_barren = np.flatnonzero(barren & inside)
-    names = _names(table)
+    names = names_of(table)
     return Labels(
         row=row[kept],
         col=col[kept],
@@ -244,6 +265,8 @@ def read_labels(
         notes=tuple(notes),
         table=pd.DataFrame(table.drop(columns=table.geometry.name)),
         reasons=reasons,
+        other_barren=barren_of[other & near],
+        deposit_type=kinds[kept],
     )
 
 
@@ -315,6 +338,38 @@ def merge_within(
     return np.asarray(cluster, np.int64)
 
 
+def keep_away(
+    ground: NDArray[np.bool_],
+    grid: Grid,
+    points: tuple[NDArray[np.float64], NDArray[np.float64]],
+    distance: float,
+) -> NDArray[np.bool_]:
+    """
+    The ground whose cells lie at least so far from some points.
+
+    Parameters
+    ----------
+    ground : array of shape (y, x), bool
+    grid : Grid
+    points : (x, y)
+        Anywhere, also beyond the grid.
+    distance : float, metres
+
+    Returns
+    -------
+    array of shape (y, x), bool
+    """
+    kept = ground.copy()
+    if distance <= 0:
+        return kept
+    for x, y in zip(*points, strict=True):
+        row = slice(*_reach(grid.y[0] - y, grid.cell.dy, distance, grid.rows))
+        col = slice(*_reach(x - grid.x[0], grid.cell.dx, distance, grid.cols))
+        away = (grid.y[row, None] - y) ** 2 + (grid.x[None, col] - x) ** 2
+        kept[row, col] &= away >= distance**2
+    return kept
+
+
 def draw_background(
     ground: NDArray[np.bool_],
     grid: Grid,
@@ -322,10 +377,11 @@ def draw_background(
     *,
     away_from: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     distance: float = 0.0,
+    chance: NDArray[np.float32] | None = None,
     random_state: int | np.random.Generator = 0,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """
-    Draw cells uniformly from the ground that counts.
+    Draw cells from the ground that counts.
 
     Parameters
     ----------
@@ -337,7 +393,11 @@ def draw_background(
         Points to keep away from.
     distance : float, metres
         How far.
+    chance : array of shape (y, x), optional
+        How likely each cell is to be drawn, relative to others; those of 0 and gaps are not.
+        By default all alike.
     random_state : int or Generator
+        Another number makes another draw.
 
     Returns
     -------
@@ -350,23 +410,32 @@ def draw_background(
         If no cell is left.
     """
     rng = np.random.default_rng(random_state)
+    if away_from is not None:
+        ground = keep_away(ground, grid, away_from, distance)
+    if chance is not None:
+        ground = ground & (chance > 0)
     cells = np.flatnonzero(ground)
-    if away_from is not None and distance > 0 and cells.size and len(away_from[0]):
-        tree = KDTree(np.column_stack(away_from))
-        row, col = np.divmod(cells, grid.cols)
-        near, _ = tree.query(
-            np.column_stack([grid.x[col], grid.y[row]]), distance_upper_bound=distance
-        )
-        cells = cells[np.isinf(near)]
     if cells.size == 0:
         raise LabelError(
             "There is no ground to draw background from: the area, the permissive ground and "
             "the gaps of required layers leave no cell away from the deposits."
         )
-    if cells.size > count:
+    if cells.size <= count:
+        pass
+    elif chance is None:
         cells = np.sort(rng.choice(cells, size=count, replace=False))
+    else:
+        # The first of as many clocks as there are cells, each ticking at its cell's chance.
+        ticks = rng.standard_exponential(cells.size) / chance.ravel()[cells]
+        cells = np.sort(cells[np.argpartition(ticks, count - 1)[:count]])
     row, col = np.divmod(cells, grid.cols)
     return row, col
+
+
+def _reach(offset: float, cell: float, distance: float, count: int) -> tuple[int, int]:
+    """First and last-but-one cell along one axis that a distance from a point may reach."""
+    first, last = (offset - distance) / cell, (offset + distance) / cell
+    return min(max(int(first) - 1, 0), count), min(max(int(last) + 2, 0), count)
 
 
 def require_enough(labels: Labels, commodity: str) -> None:
@@ -385,71 +454,3 @@ def require_enough(labels: Labels, commodity: str) -> None:
             "deposits, widen the area, or take the learner 'fuzzy', which maps what is known of "
             "the deposit type and needs none."
         )
-
-
-def _of_commodity(
-    table: Any, commodity: Commodity, spec: OccurrenceSpec, notes: list[str]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows are of the commodity, and which are placers."""
-    column = spec.commodity
-    if column is not None and column not in table.columns:
-        raise LabelError(
-            f"{spec.path} has no column '{column}'; it has: {', '.join(map(str, table.columns))}."
-        )
-    column = column or guess_columns(map(str, table.columns)).commodity
-    if column is None and spec.of is not None:
-        meant = np.full(len(table), commodity.is_meant(spec.of), bool)
-        notes.append(f"every row of {spec.path.name} is taken as {spec.of}")
-        return meant, np.zeros(len(table), bool)
-    if column is None:
-        notes.append(f"no commodity column: every row is taken as {commodity.name}")
-        everything = np.ones(len(table), bool)
-        return everything, ~everything
-    texts = [str(text) for text in table[column]]
-    mine = np.array([commodity.is_meant(text) for text in texts], bool)
-    placer = np.array([commodity.is_excluded(text) for text in texts], bool)
-    return mine, placer
-
-
-def _presence(table: Any, spec: OccurrenceSpec) -> NDArray[np.bool_]:
-    if not spec.label:
-        return np.ones(len(table), bool)
-    if spec.label not in table.columns:
-        raise LabelError(f"{spec.path} has no column '{spec.label}' for the label.")
-    values = pd.to_numeric(table[spec.label], errors="coerce")
-    if not values.isin([0, 1]).all():
-        raise LabelError(
-            f"{spec.path}: the label column '{spec.label}' holds 1 (present) and 0 (absent) only."
-        )
-    return np.asarray(values == 1)
-
-
-def _weights(
-    table: Any, spec: OccurrenceSpec, used: NDArray[np.bool_], notes: list[str]
-) -> NDArray[np.float64]:
-    """Weight of every row by its standing; what is not understood is said."""
-    column = spec.status or guess_columns(map(str, table.columns)).status
-    if column is None:
-        return np.ones(len(table))
-    if column not in table.columns:
-        raise LabelError(f"{spec.path} has no column '{column}' for the status.")
-    standings = [standing_of(str(text)) for text in table[column]]
-    strange = Counter(
-        str(text)
-        for text, standing, meant in zip(table[column], standings, used, strict=True)
-        if standing is None and meant
-    )
-    if strange:
-        listed = ", ".join(f"'{text}'" for text, _ in strange.most_common(3))
-        notes.append(
-            f"a status that is not understood stands in {strange.total()} rows ({listed}): "
-            "they count as deposits"
-        )
-    return np.array([1.0 if s is None else s.weight for s in standings], float)
-
-
-def _names(table: Any) -> NDArray[np.object_]:
-    column = guess_columns(map(str, table.columns)).name
-    if column is None:
-        return np.array([f"#{i + 1}" for i in range(len(table))], dtype=object)
-    return np.array([str(text) for text in table[column]], dtype=object)

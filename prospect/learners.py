@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.tree import ExtraTreeClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
@@ -24,16 +21,23 @@ from prospect.models import (
     BlendedClassifier,
     FuzzyOverlay,
     SignedLogistic,
+    TrainingDraws,
     WeightsOfEvidence,
 )
 
 TREES = 400
 """Trees of a forest."""
 
+DRAWS = 20
+"""Draws of background, of deposits and of their places: 400 trees in a square."""
 
-def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipeline:
+DEFAULT = "logistic"
+"""The learner of training, chosen on synthetic worlds (benchmarks/results/default_learner.md)."""
+
+
+def extra_trees(random_state: int = 0, n_jobs: int | None = None) -> TrainingDraws:
     """
-    Extremely randomised trees on features with gaps filled by their median.
+    Extremely randomised trees, each of its own training draws; gaps filled by the median.
 
     A gap is filled and not flagged: nobody finds deposits under cover, so a learner that
     sees a flag learns that cover is barren.
@@ -45,16 +49,10 @@ def default_estimator(random_state: int = 0, n_jobs: int | None = None) -> Pipel
 
     Returns
     -------
-    Pipeline
+    TrainingDraws
     """
-    forest = ExtraTreesClassifier(
-        n_estimators=TREES,
-        min_samples_leaf=3,
-        max_features="sqrt",
-        random_state=random_state,
-        n_jobs=n_jobs,
-    )
-    return with_filled_gaps(forest)
+    tree = ExtraTreeClassifier(min_samples_leaf=3, max_features="sqrt")
+    return TrainingDraws(tree, n_draws=DRAWS, random_state=random_state, n_jobs=n_jobs)
 
 
 def boosting(
@@ -103,8 +101,9 @@ def learner(
     Parameters
     ----------
     name : str
-        ``extra-trees`` (the default of training), ``random-forest``, ``bagged-pu``,
-        ``boosting``, ``logistic``, ``woe``, ``fuzzy``, or ``blend`` of fuzzy and extra-trees.
+        ``logistic`` (the default of training: signed, with a prior), ``extra-trees``,
+        ``random-forest``, ``bagged-pu``, ``boosting``, ``woe``, ``fuzzy``, or ``blend`` of
+        fuzzy and extra-trees.
     signs : sequence of {'+', '-', '0', '∩'}, optional
         One a feature: how likelihood goes with it.
     random_state : int
@@ -121,14 +120,14 @@ def learner(
     """
     fuzzy = FuzzyOverlay(signs)
     made: dict[str, Callable[[], Any]] = {
-        "extra-trees": lambda: default_estimator(random_state, n_jobs),
+        "extra-trees": lambda: extra_trees(random_state, n_jobs),
         "random-forest": lambda: random_forest(random_state, n_jobs),
         "bagged-pu": lambda: with_filled_gaps(BaggedPU(random_state=random_state)),
         "boosting": lambda: boosting(signs, random_state),
         "logistic": lambda: SignedLogistic(signs),
         "woe": lambda: WeightsOfEvidence(signs),
         "fuzzy": lambda: fuzzy,
-        "blend": lambda: BlendedClassifier(fuzzy, default_estimator(random_state, n_jobs)),
+        "blend": lambda: BlendedClassifier(fuzzy, extra_trees(random_state, n_jobs)),
     }
     if name not in made:
         raise ModelError(f"There is no learner '{name}'; there are {', '.join(made)}.")
@@ -147,6 +146,9 @@ def fit(
     features: NDArray[np.float32],
     positive: NDArray[np.bool_],
     weight: NDArray[np.float64],
+    *,
+    group: NDArray[np.int64] | None = None,
+    placings: NDArray[np.float32] | None = None,
 ) -> Any:
     """
     Fit a fresh copy; deposits and background weigh the same in sum.
@@ -159,6 +161,12 @@ def fit(
         No deposit at all will do for an estimator that needs no labels.
     weight : array of shape (n,)
         Of each sample, before balancing.
+    group : array of shape (n,), int, optional
+        Deposit of each sample, -1 for background.
+    placings : array of shape (m, deposits, k), optional
+        Features of the deposits, in their order, where else they may stand; used if there
+        are as many as draws after the first. These and groups are for
+        :class:`~prospect.models.TrainingDraws`; other estimators do without.
 
     Returns
     -------
@@ -171,6 +179,10 @@ def fit(
     balanced[positive] *= 0.5 * len(weight) / balanced[positive].sum()
     balanced[~positive] *= 0.5 * len(weight) / balanced[~positive].sum()
     last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
+    if isinstance(fitted, TrainingDraws):
+        with threadpool_limits(1):
+            _fit_draws(fitted, features, positive, balanced, group, placings)
+        return single_threaded(fitted)
     options = {}
     if has_fit_parameter(last, "sample_weight"):
         prefix = f"{fitted.steps[-1][0]}__" if isinstance(fitted, Pipeline) else ""
@@ -183,6 +195,29 @@ def fit(
         last._feature_subsample_rng = None
     # Asked on several threads, a forest adds its trees up in the order they happen to finish.
     return single_threaded(fitted)
+
+
+def _fit_draws(
+    fitted: TrainingDraws,
+    features: NDArray[np.float32],
+    positive: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    group: NDArray[np.int64] | None,
+    placings: NDArray[np.float32] | None,
+) -> None:
+    """Fit training draws; deposits stand where they are told in one placing of all."""
+    group = np.full(len(features), -1) if group is None else group
+    deposits, elsewhere = np.flatnonzero(positive), fitted.n_draws - 1
+    if placings is None or len(placings) < elsewhere:
+        fitted.fit(features, positive.astype(np.int64), weight, group=group)
+        return
+    rows = np.concatenate([np.arange(len(features)), np.tile(deposits, elsewhere)])
+    placing = np.repeat(np.arange(elsewhere + 1), [len(features), *[deposits.size] * elsewhere])
+    placing[: len(features)][~positive] = -1
+    cells = np.concatenate([features, *placings[:elsewhere]])
+    fitted.fit(
+        cells, positive[rows].astype(np.int64), weight[rows], group=group[rows], placing=placing
+    )
 
 
 def likelihood(fitted: Any, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 from collections.abc import Mapping
@@ -14,10 +15,7 @@ from numpy.typing import NDArray
 
 from prospect.errors import LayerError
 from prospect.grid import Grid, Window
-from prospect.raster import RasterInfo, align, read_info, read_native
-
-CLASSES = ".classes"
-"""What the stem of the file of classes ends in, beside that of numbers."""
+from prospect.raster import RasterInfo, align, read_info, read_native, read_tags
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def open_map(path: Path | str) -> MapFile:
     Parameters
     ----------
     path : path
-        The GeoTIFF. A file of classes and a manifest beside it are taken with it.
+        The GeoTIFF. Files of classes and the manifest beside it are taken with it.
 
     Returns
     -------
@@ -105,14 +103,22 @@ def open_map(path: Path | str) -> MapFile:
             f"bands are {', '.join(infos)}."
         )
     manifest = _manifest(path.with_suffix(".manifest.json"))
-    beside = path.with_name(f"{path.stem}{CLASSES}{path.suffix}")
     classes: dict[str, tuple[str, ...]] = {}
-    if beside.is_file():
-        told = manifest.get("classes", {})
+    for beside in _of_classes(path, manifest):
         for name, info in _bands(beside).items():
+            named = json.loads(read_tags(beside, info.band).get("CLASSES", "{}"))
             infos[name] = info
-            classes[name] = tuple(str(each) for each in told.get(name, ()))
+            classes[name] = tuple(str(each) for each in named.values())
     return MapFile(path, next(iter(infos.values())).grid, infos, classes, manifest)
+
+
+def _of_classes(path: Path, manifest: Mapping[str, Any]) -> list[Path]:
+    """The files of classes beside a map: ``gold.driver.tif`` for ``gold.tif``."""
+    found = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*{path.suffix}"))
+    if "files" in manifest:
+        # What an earlier map left there is not of this one.
+        found = [each for each in found if each.name in manifest["files"]]
+    return found
 
 
 def reduced_grid(grid: Grid, most: int) -> Grid:

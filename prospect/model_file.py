@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,32 @@ from sklearn.tree._tree import Tree
 from prospect.errors import ModelError, ProspectError
 from prospect.raster import atomic_path, require_file
 
-FORMAT = 1
+FORMAT = 2
 MAX_MEMBER = 2**30
 """Largest part of a model file, in bytes, when unpacked."""
 
 MAX_RATIO = 1100
 """Largest compression of a part; deflate itself cannot pass 1,032."""
 
-_MEMBERS = ("manifest.json", "estimator.skops", "samples.npz")
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What parsers of archives, JSON and array headers raise of damaged ones."""
+
+_MEMBERS = ("manifest.json", "estimator.skops", "samples.npz", "applicability.npz")
 
 # Estimators that are taken apart and put together without running code of the file.
 # skops trusts more by default; random generators, for one, can be made to crash.
@@ -56,12 +76,15 @@ class Contents:
     manifest : dict
         Plain data.
     estimator : fitted classifier
-    arrays : dict of str to array
+    samples : dict of str to array
+    applicability : dict of str to array
+        Empty if the model cannot say where it may be believed.
     """
 
     manifest: dict[str, Any]
     estimator: Any
-    arrays: dict[str, NDArray[Any]]
+    samples: dict[str, NDArray[Any]]
+    applicability: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def write_model_file(path: Path | str, contents: Contents) -> Path:
@@ -89,10 +112,9 @@ def write_model_file(path: Path | str, contents: Contents) -> Path:
     estimator = _canonical(skops.io.dumps(contents.estimator))
     _require_loadable(contents.estimator, estimator)
     manifest = {"format": FORMAT, "scikit-learn": sklearn.__version__, **contents.manifest}
-    arrays = io.BytesIO()
-    np.savez_compressed(arrays, allow_pickle=False, **contents.arrays)
     text = json.dumps(manifest, ensure_ascii=False, indent=1, default=_plain)
-    parts = (text.encode("utf-8"), estimator, arrays.getvalue())
+    arrays = (_packed(each) for each in (contents.samples, contents.applicability))
+    parts = (text.encode("utf-8"), estimator, *arrays)
     with (
         atomic_path(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -134,7 +156,8 @@ def read_model_file(path: Path | str, *, any_version: bool = False) -> Contents:
             )
         _require_version(path, str(manifest["scikit-learn"]), any_version)
         estimator = _load_estimator(path, parts["estimator.skops"])
-        return Contents(manifest, estimator, _load_arrays(path, parts["samples.npz"]))
+        arrays = (_load_arrays(path, parts[name]) for name in _MEMBERS[2:])
+        return Contents(manifest, estimator, *arrays)
 
 
 @contextmanager
@@ -144,7 +167,7 @@ def damage_as_sentence(path: Path) -> Iterator[None]:
         yield
     except ProspectError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise ModelError(
             f"{path} is damaged ({type(error).__name__}: {error}): copy it again, or train again."
         ) from error
@@ -155,6 +178,11 @@ def _unpack(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
+            if names == sorted(_MEMBERS[:3]):
+                raise ModelError(
+                    f"{path} is a model of format 1, which does not know where it may be believed: "
+                    "train again with this version."
+                )
             if names != sorted(_MEMBERS):
                 raise ModelError(
                     f"{path} is not a prospect model: it holds {', '.join(names[:5]) or 'nothing'}."
@@ -165,7 +193,7 @@ def _unpack(path: Path) -> dict[str, bytes]:
             f"{path} is not a prospect model, or is damaged ({error}): give the .prospect file "
             "that 'prospect train' wrote."
         ) from error
-    except zipfile.zlib.error as error:  # type: ignore[attr-defined]
+    except zlib.error as error:
         raise ModelError(f"{path} is damaged ({error}): copy it again.") from error
 
 
@@ -324,19 +352,26 @@ def _require_honest(path: Path, content: bytes) -> None:
             else np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = read(stream)
-    except (ValueError, EOFError) as error:
+    except DAMAGE as error:
         raise ModelError(f"{path} holds an array that cannot be read ({error}).") from error
     claimed = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
     if dtype.hasobject or claimed != len(content) - stream.tell():
         raise ModelError(f"{path} holds an array that is not what it claims: train again.")
 
 
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as one npz."""
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **arrays)
+    return packed.getvalue()
+
+
 def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
     arrays = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_MEMBER:
+            raise ModelError(f"{path} holds samples larger than is accepted.")
         for info in archive.infolist():
-            if info.file_size > MAX_MEMBER:
-                raise ModelError(f"{path} holds samples larger than is accepted.")
             content = archive.read(info)
             _require_honest(path, content)
             arrays[info.filename.removesuffix(".npy")] = np.lib.format.read_array(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,12 @@ from contextlib import AbstractContextManager, contextmanager
 Done = Callable[[int], None]
 Progress = Callable[..., AbstractContextManager[Done]]
 """Called with a title, a total and a unit; what comes back takes the steps that are done."""
+
+
+LINE_EVERY = 30.0
+"""Seconds between two lines where there is no terminal."""
+
+JSON_EVERY = 1.0
 
 
 @contextmanager
@@ -21,7 +28,7 @@ def silent(title: str, total: int = 0, unit: str = "") -> Iterator[Done]:
 @contextmanager
 def bars(title: str, total: int = 0, unit: str = "") -> Iterator[Done]:
     """
-    A bar on a terminal, else a line at the end.
+    A bar on a terminal; elsewhere a line at the end, and one now and then before.
 
     Parameters
     ----------
@@ -31,7 +38,6 @@ def bars(title: str, total: int = 0, unit: str = "") -> Iterator[Done]:
     unit : str
         Of the steps, such as ``cells``.
     """
-    start = time.monotonic()
     if sys.stderr.isatty():
         from tqdm import tqdm
 
@@ -51,6 +57,102 @@ def bars(title: str, total: int = 0, unit: str = "") -> Iterator[Done]:
                 bar.update(steps)
 
             yield advance
-    else:
-        yield lambda steps: None
-        print(f"{title}: done in {time.monotonic() - start:.1f} s", file=sys.stderr)  # noqa: T201
+        return
+    clock = _Clock(total, LINE_EVERY)
+
+    def tell(steps: int) -> None:
+        if clock.advance(steps):
+            print(f"{title}: {clock.words(unit)}", file=sys.stderr, flush=True)  # noqa: T201
+
+    yield tell
+    print(f"{title}: done in {clock.seconds:.1f} s", file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def json_lines(title: str, total: int = 0, unit: str = "") -> Iterator[Done]:
+    """
+    A line of JSON on the standard error for every event, for machines.
+
+    Every line has ``event`` (``start``, ``progress``, ``end``, or ``stopped`` by an error or a
+    signal), ``title``, ``unit``, ``done``, ``total`` (0 when not known) and ``seconds`` since the
+    start; where there are steps, ``per_second`` and ``seconds_left`` (null when not known).
+    ``progress`` comes once a second at the most.
+
+    Parameters
+    ----------
+    title, total, unit
+        As of :func:`bars`.
+    """
+    clock = _Clock(total, JSON_EVERY)
+
+    def tell(event: str) -> None:
+        line = {
+            "event": event,
+            "title": title,
+            "unit": unit,
+            "done": clock.done,
+            "total": total,
+            "seconds": round(clock.seconds, 3),
+            "per_second": round(clock.rate, 1) if clock.done else None,
+            "seconds_left": round(clock.left, 1) if clock.left is not None else None,
+        }
+        print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)  # noqa: T201
+
+    def advance(steps: int) -> None:
+        if clock.advance(steps):
+            tell("progress")
+
+    tell("start")
+    try:
+        yield advance
+    except BaseException:
+        tell("stopped")
+        raise
+    tell("end")
+
+
+class _Clock:
+    """How far something is, how fast it goes, and whether it is time to say so."""
+
+    def __init__(self, total: int, every: float) -> None:
+        self.total, self.every, self.done = total, every, 0
+        self.begin = self.told = time.monotonic()
+
+    def advance(self, steps: int) -> bool:
+        """Take steps; whether it is time to tell."""
+        self.done += steps
+        now = time.monotonic()
+        if now - self.told < self.every:
+            return False
+        self.told = now
+        return True
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.begin
+
+    @property
+    def rate(self) -> float:
+        """Steps a second."""
+        return self.done / max(self.seconds, 1e-9)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to come, where that can be known."""
+        if not (self.total and self.done):
+            return None
+        return max(0, self.total - self.done) / self.rate
+
+    def words(self, unit: str) -> str:
+        """In words."""
+        share = f"{self.done / self.total:.0%}, " if self.total else ""
+        left = "" if self.left is None else f", {duration(self.left)} left"
+        return f"{share}{self.rate:,.0f} {unit} a second{left}"
+
+
+def duration(seconds: float) -> str:
+    """40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -198,7 +198,7 @@ def load_project(path: Path | str) -> Project:
             f"There is no {file}: make one with 'prospect init FOLDER -o {file.parent}', or give "
             "the layers themselves."
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ProjectError(f"{file} cannot be read as TOML: {error}") from error
     version = data.pop("format", None)
     if type(version) is not int or version != FORMAT:

@@ -29,6 +29,13 @@ _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("srtm",), "elevation"),
     (("elevation",), "elevation"),
     (("dtm",), "elevation"),
+    (("basin", "depth"), "basins.depth"),
+    (("snow",), "snow.share"),
+    (("railways",), "roads.rail"),
+    (("railway",), "roads.rail"),
+    (("roads",), "roads.road"),
+    (("road",), "roads.road"),
+    (("access",), "access.hours"),
     (("cover",), "cover.surficial"),
     (("quaternary",), "cover.surficial"),
     (("lithology",), "geology.lithology"),
@@ -53,6 +60,7 @@ _DERIVED = (
 _SECOND_HAND = (
     "derived by someone else and taken as it is: leave it out if it was made from known deposits"
 )
+_REACHED = frozenset("road track rail railway village town settlement access".split())
 _ASSAY_WORDS = frozenset("geochemistry geochem gc till soil stream rock ppm ppb assay icp".split())
 
 # What names of a sensor's scenes hold, and the bands of it that have a role.
@@ -122,12 +130,18 @@ def guess_role(path: Path | str) -> Guess:
         if found is not None:
             rest = [whole[found].removeprefix(prefix), *whole[found + 1 :]]
             what = "_".join(word for word in rest if word) or "unknown"
+            if kind == "distance" and _REACHED & {word.rstrip("s") for word in lower}:
+                # Where people come to easily is where they looked, not where ore is.
+                return Guess(f"access.{what}", "m")
             return Guess(f"{kind}.{what}", _UNITS.get(kind, ""), (_SECOND_HAND,))
     if "derivatives" in lower:
         what = "_".join(word for word in whole if word != "derivatives")
         return Guess(f"derivative.{what}", "", (_SECOND_HAND,))
     if len(whole) > 1 and whole[-1] == "variance":
         return Guess("variance." + stem[: -len("_variance")])
+    counted = _radiometric(lower)
+    if counted:
+        return Guess(f"radiometrics.{counted}", "%" if counted == "K" else "ppm")
     element = _element(lower)
     for pattern, role in _PATTERNS:
         if element is None and all(_in(word, lower) for word in pattern):
@@ -147,6 +161,18 @@ def _band(stem: str) -> str:
         if found and names.search(stem) and found[1].lower() in bands:
             return f"{sensor}.b{found[1].lower()}"
     return ""
+
+
+def _radiometric(lower: list[str]) -> str:
+    """Which of the three a gamma-ray survey counted, by a name that says it is one."""
+    if not {"radiometric", "radiometrics", "gamma", "spectrometry"} & set(lower):
+        return ""
+    named = (
+        (("k", "potassium"), "K"),
+        (("th", "eth", "thorium"), "Th"),
+        (("u", "eu", "uranium"), "U"),
+    )
+    return next((found for words, found in named if set(words) & set(lower)), "")
 
 
 def family(role: str) -> str:

@@ -19,7 +19,7 @@ from xarray.core import indexing
 from prospect.errors import GridError, LayerError, ProjectError
 from prospect.grid import Grid, Window, parse_crs, same_crs
 from prospect.project import FILE_NAME, GridSpec, LayerSpec, Project, VectorSpec, load_project
-from prospect.raster import Alignment, RasterInfo, align, read_info
+from prospect.raster import Alignment, RasterInfo, align, read_class_names, read_info
 from prospect.roles import guess_role
 from prospect.vector import HeldLayer, VectorLayer, frame, layer_classes, located, to_crs
 
@@ -375,6 +375,11 @@ def _info(spec: LayerSpec, allow_drivers: tuple[str, ...]) -> RasterInfo:
     info = read_info(spec.path, spec.band, allow_drivers=allow_drivers)
     # The layer is read later, perhaps from another working folder.
     info = replace(info, path=info.path.absolute())
+    if spec.kind == "categorical" and not spec.classes:
+        names, said = read_class_names(spec.path)
+        if names:
+            notes = (*info.notes, f"classes from {said}")
+            info = replace(info, classes=names, notes=notes)
     return info if spec.nodata is None else replace(info, nodata=spec.nodata)
 
 
@@ -403,7 +408,7 @@ def _raster_variable(
         **_own(spec),
     }
     if categorical:
-        attrs["classes"] = dict(spec.classes)
+        attrs["classes"] = dict(spec.classes or info.classes)
     return _variable(alignment, attrs, categorical)
 
 

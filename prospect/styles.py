@@ -65,6 +65,74 @@ def qgis_style(limits: Sequence[float], title: str) -> str:
     )
 
 
+# Told apart by colour-blind readers too (Okabe and Ito), then lighter once more.
+_CLASS_COLOURS = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#f0e442",
+    "#999999",
+)
+
+
+def class_colours(count: int) -> list[tuple[int, int, int, int]]:
+    """Red, green, blue and alpha of as many classes."""
+    return [(*_class_colour(k), 255) for k in range(count)]
+
+
+def class_style(classes: Sequence[str], title: str) -> str:
+    """
+    A QGIS style for a band of classes.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Names of the values 0, 1, 2…
+    title : str
+
+    Returns
+    -------
+    str
+        The text of a ``.qml`` file.
+    """
+    items = [
+        f'<paletteEntry value="{k}" color="#{r:02x}{g:02x}{b:02x}" alpha="255" '
+        f"label={quoteattr(name)}/>"
+        for k, (name, (r, g, b, _)) in enumerate(
+            zip(classes, class_colours(len(classes)), strict=True)
+        )
+    ]
+    return (
+        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+        '<qgis version="3.22" styleCategories="AllStyleCategories">\n'
+        f"<title>{escape(title)}</title>\n"
+        "<pipe>\n"
+        '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1" nodataColor="">\n'
+        "<colorPalette>\n"
+        + "\n".join(items)
+        + "\n</colorPalette>\n</rasterrenderer>\n</pipe>\n</qgis>\n"
+    )
+
+
+def category_names(classes: Sequence[str]) -> str:
+    """The text of an ``.aux.xml`` file that names the classes of a band to GDAL."""
+    names = "".join(f"<Category>{escape(name)}</Category>" for name in classes)
+    return (
+        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{names}</CategoryNames>'
+        "</PAMRasterBand></PAMDataset>\n"
+    )
+
+
+def _class_colour(k: int) -> tuple[int, int, int]:
+    """One of eight colours, halfway to white for every eight classes before."""
+    text, paler = _CLASS_COLOURS[k % 8], 0.5 ** (k // 8)
+    red, green, blue = (round(255 - (255 - int(text[i : i + 2], 16)) * paler) for i in (1, 3, 5))
+    return red, green, blue
+
+
 def target_style() -> str:
     """
     A QGIS style of targets: outlines with their rank, thin around known deposits, dashed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from prospect.calibration import Prior
 from prospect.commodities import Commodity, load_commodity
+from prospect.detectability import chance_of
+from prospect.doubts import learn_doubts
 from prospect.encoding import prepare
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
@@ -21,7 +25,7 @@ from prospect.folds import BlockFolds, RandomFolds, size_by_residuals
 from prospect.grid import Grid
 from prospect.ground import Area, make_ground
 from prospect.labels import read_labels, require_enough, with_tested
-from prospect.learners import fit, learner, likelihood, needs_labels
+from prospect.learners import DEFAULT, fit, learner, likelihood, needs_labels
 from prospect.matching import bind
 from prospect.metrics import summarise
 from prospect.model import Model
@@ -29,7 +33,15 @@ from prospect.own import with_own_rows
 from prospect.progress import Progress, silent
 from prospect.project import OccurrenceSpec
 from prospect.record import record_of
-from prospect.samples import BACKGROUND, Samples, draw_samples, ground_mask, on_ground
+from prospect.samples import (
+    BACKGROUND,
+    POSITIONAL_ERROR,
+    Samples,
+    draw_samples,
+    ground_mask,
+    on_ground,
+)
+from prospect.signs import contradictions, directions
 from prospect.tables import write_table
 
 
@@ -46,8 +58,15 @@ def train(
     area: Path | str | Area | None = None,
     permissive: str | None = None,
     background: int = BACKGROUND,
+    background_from: str = "distance",
+    match: str = "none",
+    deposit_type: str | None = None,
     tested: Path | str | None = None,
+    positional_error: float = POSITIONAL_ERROR,
+    prior: float | None = None,
+    expected: Sequence[float] | None = None,
     rejects: Path | str | None = None,
+    builder: FeatureBuilder | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Model:
@@ -67,7 +86,8 @@ def train(
         range of residuals, from 10 to 40 km, with the largest focal window as buffer.
     estimator : str or classifier, optional
         A name that :func:`prospect.learners.learner` knows, or any scikit-learn classifier
-        with ``predict_proba``. By default ``extra-trees``. ``fuzzy`` needs no labels.
+        with ``predict_proba``. By default ``logistic``, held to the signs of the evidence.
+        ``fuzzy`` needs no labels.
     random_state : int
         Of background, folds and the default estimator.
     block_size : float, metres, optional
@@ -80,10 +100,29 @@ def train(
         A test such as ``"lithology in (carbonate, 'black shale')"``, with the same effect.
     background : int
         Background cells to learn from.
+    background_from : str
+        ``distance`` from deposits; ``deposits`` of other commodities that are not associated;
+        ``dissimilar`` ground, told in every fold anew; or ``mixed``, which is all three.
+    match : str
+        What background is made alike to the deposits in: ``none``, ``cover`` (as much of it
+        under cover as of them), or ``detectability`` (drawn where occurrences are seen).
+    deposit_type : str, optional
+        One type of the commodity, such as ``au_irgs``.
     tested : path, optional
         Ground drilled or trenched and found barren: it is learnt from as background.
+    positional_error : float, metres
+        How far deposits may stand from where they are said to: the default learner is
+        taught by places drawn within it.
+    prior : float, optional
+        Deposits per cell that you hold likely: then probabilities can be mapped.
+    expected : sequence of 1 or 3 floats, optional
+        Instead, deposits on the whole ground, known and unknown: a number, or P90, P50
+        and P10.
     rejects : path, optional
         CSV to write the occurrences to that do not train, each with its reason.
+    builder : FeatureBuilder, optional
+        Fitted on these layers already, as :func:`prospect.several.train_several` does for
+        several commodities at once.
     workers : int, optional
         Threads; by default one a processor.
     progress : callable
@@ -104,7 +143,7 @@ def train(
         If layers, recipe or estimator do not fit.
     """
     workers = workers or os.cpu_count() or 1
-    definition = load_commodity(commodity)
+    definition = load_commodity(commodity, deposit_type)
     ground = make_ground(area, permissive)
     grid = Grid.of(stack)
     grid.require_metres()
@@ -117,27 +156,38 @@ def train(
         labels = replace(read_labels(None, definition, grid), notes=(str(error),))
     if tested is not None:
         labels = with_tested(labels, tested, grid)
-    builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
-    with progress("Learning the layers' statistics"):
-        builder.fit(stack)
+    if not positional_error >= 0:
+        raise LabelError(f"A positional error is metres from 0 on, but {positional_error} came.")
+    if builder is None:
+        builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
+        with progress("Learning the layers' statistics"):
+            builder.fit(stack)
     bindings = bind(builder.layers_, stack)
     with progress("Finding the ground that counts"):
         counts = ground_mask(stack, ground, bindings, workers=workers)
+    stated = Prior.of(int(counts.sum()), prior=prior, expected=expected)
+    told = type(estimator).__name__
     if isinstance(estimator, str) or estimator is None:
-        estimator = learner(
-            estimator or "extra-trees", builder.signs, random_state=random_state, n_jobs=workers
-        )
+        told = estimator or DEFAULT
+        estimator = learner(told, builder.signs, random_state=random_state, n_jobs=workers)
     labels = on_ground(labels, counts)
     if rejects is not None:
         write_table(labels.rejected(), rejects)
     if needs_labels(prepare(estimator)):
         require_enough(labels, definition.name)
+    chance, seen = chance_of(
+        match, stack, labels, counts, bindings.values(), random_state=random_state
+    )
+    labels = replace(labels, notes=(*labels.notes, *seen))
     samples = draw_samples(
         builder,
         stack,
         labels,
         counts,
         background=background,
+        method=background_from,
+        chance=chance,
+        positional_error=positional_error,
         random_state=random_state,
         workers=workers,
         progress=progress,
@@ -163,15 +213,11 @@ def train(
     unknown = np.full(samples.kind.size, -1, np.int64), np.full(samples.kind.size, np.nan)
     fold, score = next(iter(runs.values()), unknown)
     tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]
-    learnt = samples.kind >= 0
+    against = contradictions(sign_directions(samples, builder, block)) if block else []
+    learnt = samples.learnt()
     with progress("Fitting the model"):
-        fitted = fit(
-            estimator,
-            samples.features[learnt],
-            samples.kind[learnt] == 1,
-            samples.weight[learnt],
-        )
-    return Model(
+        fitted = fit(estimator, **samples.learnt_from(learnt))
+    model = Model(
         commodity=definition.name,
         title=definition.title,
         builder=builder,
@@ -187,8 +233,33 @@ def train(
             "score": score,
         },
         measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
-        record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state),
+        record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state)
+        | {
+            "background": {"from": background_from, "match": match},
+            "contradicted": against,
+        },
+        prior=stated,
     )
+    with progress("Learning where it may be believed"):
+        doubts = learn_doubts(
+            fitted,
+            model.importances().reindex(model.feature_names).to_numpy(float)
+            if len(model.importances())
+            else np.empty(0),
+            samples,
+            fold,
+            score,
+            _blocks(samples, block) if block else np.zeros(samples.kind.size, np.int64),
+            stated,
+        )
+    model.calibration, model.applicability = doubts.calibration, doubts.applicability
+    model.record = {
+        **model.record,
+        "learner": told,
+        "positional_error": positional_error,
+        "doubts": doubts.found,
+    }
+    return model
 
 
 def out_of_fold(
@@ -226,14 +297,12 @@ def out_of_fold(
     total = splitter.get_n_splits(samples.features, positive, samples.coordinates)
     with progress(f"Validating in {name}", total) as done, threadpool_limits(1):
         for k, (train_at, test_at) in enumerate(splits):
-            learnt = train_at[samples.kind[train_at] >= 0]
+            learnt = samples.learnt(train_at)
             asked = test_at[samples.kind[test_at] != 0]
             number[test_at] = k
             if not positive[learnt].any() or positive[learnt].all():
                 raise LabelError(f"Fold {k + 1} leaves one class only to learn from.")
-            fitted = fit(
-                estimator, samples.features[learnt], positive[learnt], samples.weight[learnt]
-            )
+            fitted = fit(estimator, **samples.learnt_from(learnt))
             if asked.size:
                 score[asked] = likelihood(fitted, samples.features[asked])
             done(1)
@@ -252,6 +321,20 @@ def _same_everywhere(samples: Samples, builder: FeatureBuilder) -> list[str]:
         return []
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     return [f"the same everywhere on this ground, so of no use here: {listed}"]
+
+
+def sign_directions(samples: Samples, builder: FeatureBuilder, block: float) -> pd.DataFrame:
+    """Which way the deposits go with each signed feature; see :func:`prospect.signs.directions`."""
+    names = np.floor(samples.coordinates / block).astype(np.int64)
+    cluster = np.unique(names, axis=0, return_inverse=True)[1].ravel()
+    return directions(
+        samples.features,
+        samples.kind,
+        samples.group,
+        cluster,
+        builder.feature_names,
+        builder.signs,
+    )
 
 
 def default_block(samples: Samples, reach: float) -> float:
@@ -275,9 +358,13 @@ def fold_name(splitter: Any) -> str:
 
 def _measure(samples: Samples, score: NDArray[np.float64], block: float, name: str) -> pd.DataFrame:
     """Measures of out-of-fold scores, with intervals over blocks of ground."""
-    names = np.floor(samples.coordinates / block).astype(np.int64)
-    _, cluster = np.unique(names, axis=0, return_inverse=True)
-    cluster = cluster.ravel()
+    cluster = _blocks(samples, block)
     deposits, area = samples.kind == 1, samples.kind == -1
     table = summarise(score[deposits], score[area], cluster[deposits], cluster[area])
     return table.rename_axis("measure").reset_index().assign(folds=name)
+
+
+def _blocks(samples: Samples, size: float) -> NDArray[np.int64]:
+    """The block of ground of each sample."""
+    names = np.floor(samples.coordinates / size).astype(np.int64)
+    return np.asarray(np.unique(names, axis=0, return_inverse=True)[1].ravel(), np.int64)

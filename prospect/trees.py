@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,11 @@ NEAR_NODES = 2**17
 
 
 class Tree(NamedTuple):
-    """A fitted tree, whoever fitted it; a leaf has no left child (-1)."""
+    """
+    A fitted tree, whoever fitted it; a leaf has no left child (-1).
+
+    The value of a node that is no leaf is the mean of what was learnt there.
+    """
 
     left: NDArray[np.int64]
     right: NDArray[np.int64]
@@ -44,18 +48,25 @@ class Trees:
     roots: NDArray[np.int64]
     values: Doubles
     starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    gains: NDArray[np.float32]
     votes: bool
 
     def total(
         self, block: Block, valid: Mask, *, start: float = 0.0, squares: bool = False
-    ) -> tuple[Doubles, Doubles]:
-        """Sum of the leaves' values tree after tree from ``start``, and of their squares."""
+    ) -> tuple[Doubles, Doubles, Doubles]:
+        """
+        Sum of the leaves' values tree after tree from ``start``, and of their squares.
+
+        Where trees are parted into draws: of the draws' means, of their squares, and of the
+        variances between the trees of a draw. What is not asked for, or not there, is empty.
+        """
         # Numba is waited for only when trees are asked.
         from prospect._kernels.forest import add_trees
 
         total = np.full(valid.shape, np.nan)
         squared = np.full(valid.shape if squares else (0, 0), np.nan)
-        across = 1 if len(self.nodes) <= 4 * NEAR_NODES else 8
+        inner = np.full(valid.shape if squares and self.ends.size else (0, 0), np.nan)
         add_trees(
             block,
             valid,
@@ -65,17 +76,100 @@ class Trees:
             self.roots,
             self.values,
             self.starts,
+            self.ends,
             self.votes,
             start,
-            across,
+            self._across,
             total,
             squared,
+            inner,
         )
-        return total, squared
+        return total, squared, inner
+
+    @property
+    def _across(self) -> int:
+        """Patches a side that share a load of trees."""
+        return 1 if len(self.nodes) <= 4 * NEAR_NODES else 8
+
+    def contributions(
+        self, block: Block, valid: Mask, groups: NDArray[np.int64], count: int
+    ) -> NDArray[np.float32]:
+        """
+        What each of ``count`` groups of planes added to the sum of trees, from their roots on.
+
+        At every node on a cell's way the change of the mean is put to the plane compared [1]_:
+        of shape (group, rows, cols), 0 where not valid. Where trees are parted into draws,
+        what was added to the mean of the draws.
+
+        References
+        ----------
+        .. [1] Saabas (2014). Interpreting random forests. blog.datadive.net.
+        """
+        from prospect._kernels.attribution import attribute_trees
+
+        out = np.zeros((count, *valid.shape), np.float32)
+        attribute_trees(
+            block,
+            valid,
+            self.features,
+            self.fills,
+            self.nodes,
+            self.gains,
+            self.roots,
+            groups[self.features],
+            self._across,
+            out,
+        )
+        return out
+
+    def by_level(
+        self, block: Block, valid: Mask, levels: NDArray[np.int64], count: int
+    ) -> tuple[Doubles, Doubles, Doubles]:
+        """
+        Sums that an analysis of variance takes.
+
+        Parameters
+        ----------
+        block, valid
+        levels : array of shape (factor, tree), int
+            From 0 to ``count``.
+        count : int
+
+        Returns
+        -------
+        total, squares : array of shape (rows, cols)
+            Sum over trees of what they say, to the bits of :meth:`total`, and of its square.
+        squared_sums : array of shape (factor, rows, cols)
+            Sums over the trees of each level, squared and added up.
+        """
+        from prospect._kernels.levels import add_levels
+
+        total, squares = np.full((2, *valid.shape), np.nan)
+        squared_sums = np.full((len(levels), *valid.shape), np.nan)
+        add_levels(
+            block,
+            valid,
+            self.features,
+            self.fills,
+            self.nodes,
+            self.roots,
+            self.values,
+            self.starts,
+            np.ascontiguousarray(levels),
+            count,
+            total,
+            squares,
+            squared_sums,
+        )
+        return total, squares, squared_sums
 
 
-def pack(trees: Sequence[Tree]) -> Trees | None:
-    """Arrays for the kernel, or None if a tree has more different leaves than it can tell."""
+def pack(trees: Sequence[Tree], draws: Sequence[int] = ()) -> Trees | None:
+    """
+    Arrays for the kernel, or None if a tree has more different leaves than it can tell.
+
+    ``draws`` parts the trees: how many each draw has, one after another.
+    """
     from prospect._kernels.forest import BATCH
 
     sizes = np.array([len(tree.left) for tree in trees])
@@ -91,9 +185,8 @@ def pack(trees: Sequence[Tree]) -> Trees | None:
         left[inner], right[inner], (np.arange(len(leaf)) - first[owner])[inner], sizes[owner][inner]
     )
 
-    places, values, starts = _leaf_values(
-        np.concatenate([tree.value for tree in trees])[leaf], owner[leaf], len(trees)
-    )
+    value = np.concatenate([tree.value for tree in trees])
+    places, values, starts = _leaf_values(value[leaf], owner[leaf], len(trees))
     if places.max() > MOST_LEAVES:
         return None
     code = np.empty(len(leaf), np.int64)
@@ -106,8 +199,28 @@ def pack(trees: Sequence[Tree]) -> Trees | None:
     nodes[:, 1] = 64 * column
     nodes[:, 2] = code[(left + first[owner])[inner]]
     nodes[:, 3] = code[(right + first[owner])[inner]]
-    votes = bool(np.isin(values, (0.0, 1.0)).all())
-    return Trees(features, fills, nodes.ravel(), code[first], values, starts, votes)
+    gains = np.stack([value[(side + first[owner])[inner]] - value[inner] for side in (left, right)])
+    ends = np.zeros(len(trees) if draws else 0, np.int64)
+    if draws:
+        ends[np.cumsum(draws) - 1] = draws
+        # A tree is one of its draw, and that one of the draws.
+        gains /= len(draws) * np.repeat(draws, draws)[owner[inner]]
+    told = np.ascontiguousarray(gains.T, np.float32).ravel()
+    # Votes are counted over all trees, whatever their draw.
+    votes = bool(np.isin(values, (0.0, 1.0)).all()) and not draws
+    return Trees(features, fills, nodes.ravel(), code[first], values, starts, ends, told, votes)
+
+
+def with_means(
+    left: NDArray[np.int64], right: NDArray[np.int64], value: Doubles, count: NDArray[Any]
+) -> Doubles:
+    """The values of leaves, and above them the means of children by the cells they learnt from."""
+    found, inner = value.copy(), np.flatnonzero(left != -1)
+    _require_downward(left[inner], right[inner], inner, np.full(inner.size, left.size))
+    for node in inner[::-1]:
+        children = [left[node], right[node]]
+        found[node] = np.average(found[children], weights=count[children])
+    return found
 
 
 def _require_downward(*arrays: NDArray[np.int64]) -> None:

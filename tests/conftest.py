@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from prospect.grid import Grid
 from prospect.model import Model
 from prospect.project import Project, load_project
-from prospect.raster import align, read_info, read_native
+from prospect.raster import align, read_info, read_native, write_geotiff
 from prospect.stack import open_stack
 from prospect.synthetic import Region, make_region, write_region
 from prospect.training import train
@@ -95,6 +96,18 @@ def plane(grid):
     """A plane over a grid, in its cell centres, float32."""
     x, y = np.meshgrid(grid.x - 500_000, grid.y - 4_396_000)
     return (0.01 * x + 0.03 * y).astype(np.float32)
+
+
+@pytest.fixture
+def write_classes():
+    """Write a band of classes, as the engine writes it beside a map."""
+
+    def write(path, cells, grid, band, names):
+        write_geotiff(path, cells, grid, nodata=255, description=band)
+        with rasterio.open(path, "r+") as dataset:
+            dataset.update_tags(1, CLASSES=json.dumps(dict(enumerate(names))))
+
+    return write
 
 
 def read(path, categorical=False, **options):

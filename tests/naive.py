@@ -314,3 +314,52 @@ def boyce(deposits, area, windows=100, width=0.1):
             ratios.append(round(found / ground, 12))
     order = [sum(r < s for r in ratios) + sum(r == s for r in ratios) / 2 for s in ratios]
     return np.corrcoef(np.arange(len(starts)), order)[0, 1]
+
+
+def way_down(tree, cell):
+    """Nodes of a scikit-learn tree that a cell passes, from the root to its leaf."""
+    nodes = [0]
+    while tree.children_left[nodes[-1]] != -1:
+        node = nodes[-1]
+        value = np.float32(cell[tree.feature[node]])
+        left = tree.missing_go_to_left[node] if np.isnan(value) else value <= tree.threshold[node]
+        nodes.append((tree.children_left if left else tree.children_right)[node])
+    return nodes
+
+
+def tree_contributions(trees, cells):
+    """What each feature adds to the mean of trees, of shape (feature, cell), walked one by one."""
+    told = np.zeros((cells.shape[1], len(cells)))
+    for tree in trees:
+        for i, cell in enumerate(cells):
+            for node, child in pairwise(way_down(tree, cell)):
+                change = tree.value[child, 0, 1] - tree.value[node, 0, 1]
+                told[tree.feature[node], i] += change / len(trees)
+    return told
+
+
+def boosting_contributions(boosting, cells):
+    """What each feature adds to the raw score of histogram boosting, of shape (feature, cell)."""
+    told = np.zeros((cells.shape[1], len(cells)))
+    for (predictor,) in boosting._predictors:
+        nodes = predictor.nodes
+        means = [mean_below(nodes, node) for node in range(len(nodes))]
+        for i, cell in enumerate(cells):
+            node = 0
+            while not nodes["is_leaf"][node]:
+                feature = nodes["feature_idx"][node]
+                value, left = cell[feature], nodes["missing_go_to_left"][node]
+                if not np.isnan(value):
+                    left = value <= nodes["num_threshold"][node]
+                child = nodes["left" if left else "right"][node]
+                told[feature, i] += means[child] - means[node]
+                node = child
+    return told
+
+
+def mean_below(nodes, node):
+    """Mean of the leaves below a node of histogram boosting, by the cells they learnt from."""
+    if nodes["is_leaf"][node]:
+        return nodes["value"][node]
+    below = [nodes["left"][node], nodes["right"][node]]
+    return np.average([mean_below(nodes, n) for n in below], weights=nodes["count"][below])

@@ -1,12 +1,22 @@
 """Calibration: curves with a known truth, priors by hand, and sets that hold what they promise."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from prospect.calibration import ConformalSets, calibrate, calibration_error, shift_prior
+from prospect.calibration import (
+    Calibration,
+    ConformalSets,
+    Prior,
+    calibrate,
+    calibration_error,
+    held_out_probability,
+    shift_prior,
+)
 from prospect.errors import ModelError
 
 
@@ -165,3 +175,52 @@ def test_coverage_is_told_from_blocks_left_out():
     # Noise rules nothing out; a sharp score leaves one answer.
     sharp = ConformalSets(deposit + 0.0, deposit, block).coverage(0.2)
     assert sharp.loc["deposit", "single"] == 1 > told.loc["deposit", "single"]
+
+
+def test_a_calibration_is_made_again_of_plain_data():
+    scores, _, deposit = scored(600)
+    for method in ("sigmoid", "isotonic"):
+        made = calibrate(scores, deposit, method)
+        again = Calibration.from_dict(json.loads(json.dumps(made.to_dict())))
+        assert again == made
+        np.testing.assert_array_equal(again.curve(scores), made.curve(scores))
+    for wrong in (
+        {"method": "magic"},
+        {"share": 0.0},
+        {"points": [[0.0, float("nan")]]},
+        {"points": [[0.1, 0.5], [0.2, 0.4]]},
+    ):
+        with pytest.raises(ModelError, match="train again"):
+            Calibration.from_dict({**calibrate(scores, deposit, "isotonic").to_dict(), **wrong})
+
+
+def test_folds_are_calibrated_by_one_another():
+    """Against doing it fold by fold; a fold of other scores betrays itself."""
+    scores, _, deposit = scored(600)
+    fold = np.arange(scores.size) % 3
+    found = held_out_probability(scores, deposit, fold)
+    for name in range(3):
+        rest = calibrate(scores[fold != name], deposit[fold != name])
+        expected = shift_prior(rest.curve(scores[fold == name]), rest.share, 0.5)
+        np.testing.assert_array_equal(found[fold == name], expected)
+    alone = held_out_probability(scores, deposit, np.where(deposit, 0, 1))
+    assert np.isnan(alone).all()
+
+
+def test_priors_as_people_state_them():
+    assert Prior.of(1000) is None
+    assert Prior.of(1000, prior=0.01) == Prior(0.01, (10.0,))
+    assert Prior.of(1000, expected=[12]) == Prior(0.012, (12.0,))
+    stated = Prior.of(1000, expected=[4, 12, 30])
+    assert stated.per_cell == pytest.approx((0.3 * 4 + 0.4 * 12 + 0.3 * 30) / 1000)
+    assert "12 deposits expected on the ground (P90 4, P10 30)" in stated.told()
+    assert Prior.from_dict(json.loads(json.dumps(vars(stated)))) == stated
+    with pytest.raises(ModelError, match="not both"):
+        Prior.of(1000, prior=0.1, expected=[3])
+    for wrong in ([], [1, 2], [3, 2, 1], [0]):
+        with pytest.raises(ModelError, match="P90, P50 and P10"):
+            Prior.of(1000, expected=wrong)
+    with pytest.raises(ModelError, match="a cell holds one"):
+        Prior.of(1000, expected=[2000])
+    with pytest.raises(ModelError, match="between 0 and 1"):
+        Prior.of(1000, prior=2.0)

@@ -361,7 +361,7 @@ def test_an_old_locale_is_no_obstacle(region_folder):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX systems")
 def test_ctrl_c_leaves_nothing_broken(trained, region_folder, tmp_path):
     code = (
-        "import time; import prospect.scoring as s; real = s.score_tile\n"
+        "import time; import prospect.scoring.engines as s; real = s.score_tile\n"
         "def slow(job, window):\n"
         "    print('tile', flush=True); time.sleep(30); return real(job, window)\n"
         "s.score_tile = slow\n"

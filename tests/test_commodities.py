@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from prospect.commodities import commodity_names, load_commodity
+from prospect.detectability import FAMILIES
 from prospect.errors import RecipeError
-from prospect.features import FeatureBuilder, get_operation
+from prospect.features import FeatureBuilder, focal_mean, get_operation
+from prospect.roles import family
 from prospect.stack import open_stack
 
 
@@ -13,7 +15,10 @@ def test_three_come_with_the_package():
     assert commodity_names() == ["antimony", "coal", "gold"]
 
 
-@pytest.mark.parametrize("name", commodity_names())
+TYPES = [each.name for name in commodity_names() for each in load_commodity(name).types]
+
+
+@pytest.mark.parametrize("name", [*commodity_names(), *TYPES])
 def test_every_row_says_what_it_is_and_where_from(name):
     commodity = load_commodity(name)
     assert commodity.title
@@ -30,11 +35,12 @@ def test_the_sample_region_has_most_of_the_layers(name, world):
     commodity = load_commodity(name)
     resolved, missing = commodity.recipe.resolve(open_stack(world))
     assert len(resolved.features) >= 9
-    # It has no tellurium, bismuth, tungsten, zinc or copper, was never seen by satellite, and
-    # nobody mapped its sutures and folds or reduced its field to the pole.
+    # It has no tellurium, bismuth or tungsten, was never seen by satellite, and nobody mapped its
+    # sutures, folds and dips, or the depth of its basins.
     absent = {row.name for row in missing}
-    absent |= {f"geochemistry.{element}" for element in ("Te", "Bi", "W", "Zn", "Cu")}
-    absent |= {"faults.major", "faults.suture", "folds.anticline", "magnetics.rtp"}
+    absent |= {f"geochemistry.{element}" for element in ("Te", "Bi", "W")}
+    absent |= {"faults.major", "faults.margin", "faults.suture", "folds.anticline"}
+    absent |= {"basins.depth", "structure.dip"}
     for row in missing:
         assert "*" in row.name or any(
             item in absent or item.startswith(("aster.", "z_")) for item in row.of
@@ -63,9 +69,75 @@ def test_rows_of_satellite_bands_are_built_where_there_are_bands(make_stack):
 @pytest.mark.parametrize("name", commodity_names())
 def test_cover_relief_and_places_are_never_evidence(name):
     # They say where people looked, not where ore is.
-    for row in load_commodity(name).recipe.features:
-        for role in row.of:
-            assert role.split(".")[0] not in ("cover", "elevation", "area", "occurrences")
+    rows = load_commodity(name).recipe.features
+    steps = {row.name for row in rows}
+    for row in rows:
+        for role in set(row.of) - steps:
+            assert family(role) not in (*FAMILIES, "area", "occurrences")
+
+
+def test_types_have_rows_and_signs_of_their_own():
+    rows = {
+        name: {row.name: row for row in load_commodity(name).recipe.features}
+        for name in ("gold", *TYPES)
+    }
+    assert "granitoid_contact_1500m" not in rows["gold"]
+    assert rows["au_irgs"]["granitoid_contact_1500m"].sign == "+"
+    assert "granitoid_2500m" not in rows["au_irgs"]
+    assert rows["au_orogenic"]["granitoid_2500m"].sign == "∩"
+    assert {"te_1500m", "bi_1500m", "w_1500m", "bi_w_te_index"} <= set(rows["au_irgs"])
+    assert not {"te_1500m", "bi_1500m", "w_1500m", "bi_w_te_index"} & set(rows["au_orogenic"])
+    assert "carbonaceous_share_5000m" not in rows["au_porphyry"]
+    assert "jasperoid_index" not in rows["sb_vein_au"]
+    assert "au_1500m" in rows["sb_vein_au"]
+
+
+def test_a_type_goes_by_its_name_or_beside_its_commodity():
+    alone, beside = load_commodity("au_irgs"), load_commodity("gold", "au_irgs")
+    assert alone == beside
+    assert (alone.name, alone.type) == ("au_irgs", "au_irgs")
+    assert alone.is_meant("золото")
+    assert load_commodity("gold").type == ""
+    with pytest.raises(
+        RecipeError, match="gold has no type 'au_vein'; it has au_orogenic, au_irgs"
+    ):
+        load_commodity("gold", "au_vein")
+    with pytest.raises(RecipeError, match="There is no commodity 'au_vein'"):
+        load_commodity("au_vein")
+
+
+@pytest.mark.parametrize(
+    ("commodity", "text", "meant"),
+    [
+        ("gold", "orogenic gold", "au_orogenic"),
+        ("gold", "золото-кварцевый", "au_orogenic"),
+        ("gold", "Скарновый", "au_irgs"),
+        ("gold", "Intrusion-related", "au_irgs"),
+        ("gold", "медно-порфировый", "au_porphyry"),
+        ("gold", "эпитермальное", "au_epithermal"),
+        ("gold", "золото", ""),
+        ("antimony", "jasperoid", "sb_jasperoid"),
+        ("antimony", "кварц-антимонитовая жила", "sb_vein_au"),
+        ("coal", "бурый уголь", "lignite"),
+        ("coal", "каменный уголь", "bituminous"),
+        ("coal", "антрацит", "anthracite"),
+        ("coal", "уголь", ""),
+    ],
+)
+def test_words_tell_types(commodity, text, meant):
+    assert load_commodity(commodity).type_of(text) == meant
+
+
+def test_ratio_of_potassium_and_thorium(make_stack):
+    rng = np.random.default_rng(0)
+    layers = {name: rng.uniform(1, 3, (30, 40)).astype(np.float32) for name in ("k", "th")}
+    attrs = {"k": {"role": "radiometrics.K"}, "th": {"role": "radiometrics.Th"}}
+    stack = make_stack(**layers, attrs=attrs)
+    built = FeatureBuilder(load_commodity("gold").recipe).fit(stack)
+    assert built.feature_names == ["k_th"]
+    assert built.signs == ["+"]
+    k, th = (focal_mean(stack[name], radius=500).values for name in ("k", "th"))
+    np.testing.assert_allclose(built.transform(stack).values[0], np.log(k / th), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +182,17 @@ def test_ones_own_file_works(tmp_path):
         (
             'format = 1\ncolour = "red"\n[[feature]]\nname="a"\noperation="value"\nof="b"',
             "unknown key 'colour'",
+        ),
+        ("format = 1\nfeature = 3", "needs rows of .*feature"),
+        ('format = 1\ntype = "x"\n[[feature]]\nname="a"', "needs rows of .*type"),
+        ('format = 1\n[[type]]\nx="x"\n[[feature]]\nname="a"', "type.* needs a name"),
+        (
+            'format = 1\n[[type]]\nname="x"\ndepth=3\n[[feature]]\nname="a"',
+            "type 'x' has an unknown key 'depth'",
+        ),
+        (
+            'format = 1\n[[feature]]\nname="a"\noperation="value"\nof="b"\ntypes=["x"]',
+            "'a' is of type 'x', but there are any",
         ),
         (
             'format = 1\nwords = "gold"\n[[feature]]\nname="a"\noperation="value"\nof="b"',

@@ -18,6 +18,7 @@ from sklearn.ensemble import (
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
@@ -25,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from prospect import trees
 from prospect.errors import ModelError
 from prospect.inference import Foreign, Predictor, compile_estimator
-from prospect.learners import default_estimator, fit
+from prospect.learners import extra_trees, fit
 
 FEATURES = 5
 
@@ -264,16 +265,16 @@ def test_the_spread_keeps_to_valid_cells():
         np.testing.assert_array_equal(np.isfinite(found), valid)
 
 
-def test_the_default_estimator_as_it_is_trained():
+def test_extra_trees_as_they_are_trained():
     values, label = samples(gaps=0.1)
     weight = np.random.default_rng(0).random(len(label)) + 0.5
-    fitted = fit(default_estimator().set_params(extratreesclassifier__n_estimators=70), values,
+    fitted = fit(extra_trees().set_params(n_draws=9), values,
                  label == 1, weight)  # fmt: skip
     require_equal(fitted, block(gaps=0.1))
 
 
 def bag_of_strangers(values, label):
-    return BaggingClassifier(LogisticRegression(), 3).fit(np.nan_to_num(values), label)
+    return BaggingClassifier(GaussianNB(), 3).fit(np.nan_to_num(values), label)
 
 
 def calibrated_bag(values, label):
@@ -325,7 +326,7 @@ def test_a_tree_of_very_many_leaves_is_asked_itself(monkeypatch):
 def test_predictors_travel():
     values, label = samples()
     cells = block()
-    for estimator in (RandomForestClassifier(3), LogisticRegression()):
+    for estimator in (RandomForestClassifier(3), LogisticRegression(), GaussianNB()):
         predictor = compile_estimator(estimator.fit(values, label))
         again = pickle.loads(pickle.dumps(predictor))
         np.testing.assert_array_equal(again.predict(cells), predictor.predict(cells))
@@ -355,6 +356,6 @@ def test_wrong_blocks_are_refused():
 
 def test_foreign_parts_have_no_spread():
     values, label = samples()
-    fitted = LogisticRegression().fit(values, label)
+    fitted = GaussianNB().fit(values, label)
     assert isinstance(compile_estimator(fitted), Predictor)
     assert Foreign(fitted).draws == 0

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from affine import Affine
 from pyproj import Transformer
+from scipy.spatial import KDTree
 
 from prospect.commodities import load_commodity
 from prospect.errors import LabelError
 from prospect.grid import Grid
 from prospect.labels import (
     draw_background,
+    keep_away,
     merge_within,
     read_labels,
     require_enough,
@@ -182,3 +184,88 @@ def test_a_table_of_the_whole_world_is_outside_but_for_what_is_near(tmp_path):
     path.write_text("lon,lat,commodity\n-120,-80,gold\n")
     with pytest.raises(LabelError, match="1 of 1 rows are of gold"):
         read_labels(OccurrenceSpec(path), GOLD, GRID)
+
+
+def test_ground_away_from_points_is_what_a_tree_of_points_finds():
+    rng = np.random.default_rng(0)
+    ground = rng.random(GRID.shape) < 0.8
+    x = np.append(rng.uniform(595_000, 630_000, 40), GRID.x[[3, 50]])
+    y = np.append(rng.uniform(4_375_000, 4_405_000, 40), GRID.y[[3, 50]])
+    everywhere = np.stack(np.meshgrid(GRID.x, GRID.y), axis=-1)
+    for distance in (0.0, 100.0, 1000.0, 3000.0):
+        nearest = KDTree(np.column_stack([x, y])).query(everywhere)[0]
+        kept = keep_away(ground, GRID, (x, y), distance)
+        np.testing.assert_array_equal(kept, ground & (nearest >= distance))
+    assert keep_away(ground, GRID, (x[:0], y[:0]), 1000.0).sum() == ground.sum()
+
+
+def test_background_goes_by_chance_where_one_is_given():
+    ground = np.ones(GRID.shape, bool)
+    chance = np.ones(GRID.shape, np.float32)
+    chance[:, :50] = 3.0
+    chance[:10] = np.nan
+    chance[-10:] = 0
+    row, col = draw_background(ground, GRID, 1000, chance=chance, random_state=1)
+    assert row.size == 1000
+    assert row.min() >= 10
+    assert row.max() < 70
+    assert (col < 50).mean() == pytest.approx(0.75, abs=0.04)
+    other = draw_background(ground, GRID, 1000, chance=chance, random_state=2)
+    assert not np.array_equal(row, other[0])
+
+
+def test_commodities_that_are_associated_are_never_barren():
+    labels = read_labels(
+        table(
+            [
+                (605_000, 4_395_000, "gold", "deposit"),
+                (606_000, 4_395_000, "coal", "deposit"),
+                (607_000, 4_395_000, "мышьяк, уголь", "deposit"),  # arsenic goes with gold
+                (608_000, 4_395_000, "antimony", "deposit"),
+                (609_000, 4_395_000, "", "deposit"),  # who knows
+                (610_000, 4_395_000, "gold placer", "deposit"),
+            ]
+        ),
+        GOLD,
+        GRID,
+    )
+    assert labels.other_barren.tolist() == [True, False, False, False]
+
+
+TYPED = [
+    (605_000, 4_395_000, "gold", "skarn"),
+    (608_000, 4_395_000, "gold", "orogenic gold-quartz vein"),
+    (611_000, 4_395_000, "gold", ""),
+    (614_000, 4_395_000, "coal", "intrusion-related"),
+]
+
+
+def typed():
+    points = table([(x, y, what, "deposit") for x, y, what, _ in TYPED])
+    points["deposit_type"] = [kind for *_, kind in TYPED]
+    return points
+
+
+def test_one_type_is_learnt_alone_and_the_unknown_weigh_half():
+    labels = read_labels(typed(), load_commodity("au_irgs"), GRID)
+    assert labels.deposit_type.tolist() == ["au_irgs", ""]
+    assert labels.weight.tolist() == [1.0, 0.5]
+    assert labels.counts["of other types than au_irgs"] == 1
+    assert any("1 of 2 occurrences do not say their type" in note for note in labels.notes)
+    # Gold of another type is no background for gold, coal is.
+    assert sorted(zip(labels.other_x, labels.other_barren, strict=True)) == [
+        (608_000, False),
+        (614_000, True),
+    ]
+    kept = labels.where(np.array([False, True]), "on gaps")
+    assert kept.deposit_type.tolist() == [""]
+
+
+def test_types_are_never_pooled_in_silence():
+    labels = read_labels(typed(), GOLD, GRID)
+    assert labels.deposits == 3
+    assert labels.weight.tolist() == [1, 1, 1]
+    (told,) = [note for note in labels.notes if "types" in note]
+    assert "au_orogenic 1, au_irgs 1, unknown 1" in told
+    labels = read_labels(typed().drop(columns="deposit_type"), GOLD, GRID)
+    assert any("no types are told" in note for note in labels.notes)

@@ -7,6 +7,7 @@ import pytest
 from prospect.errors import RecipeError
 from prospect.features import (
     FeatureBuilder,
+    bands,
     class_code,
     get_operation,
     log,
@@ -152,3 +153,18 @@ def test_what_a_power_transform_refuses(make_stack):
 def test_class_codes_are_numbers_with_gaps(make_stack):
     got = class_code(make_stack(a=np.array([[3, -1, 70_000]], np.int32))["a"]).values
     np.testing.assert_array_equal(got, [[3, np.nan, 70_000]])
+
+
+def test_bands_hold_their_upper_edge(make_stack):
+    values = np.array([[-1, 0, 1, 150, 151, 600, 601, np.nan]], np.float32)
+    made = bands(make_stack(a=values)["a"], edges=[0, 150, 600])
+    assert made.values[:, 0].tolist()[0][:7] == [1, 1, 0, 0, 0, 0, 0]
+    assert made.values[1, 0].tolist()[:7] == [0, 0, 1, 1, 0, 0, 0]
+    assert made.values[2, 0].tolist()[:7] == [0, 0, 0, 0, 1, 1, 0]
+    assert made.values[3, 0].tolist()[:7] == [0, 0, 0, 0, 0, 0, 1]
+    assert np.isnan(made.values[:, 0, 7]).all()
+    row = {"name": "b", "operation": "bands", "of": "a", "edges": [0, 150, 600]}
+    built = FeatureBuilder([row]).fit(make_stack(a=values))
+    assert built.feature_names == ["b: to 0", "b: 0–150", "b: 150–600", "b: over 600"]
+    with pytest.raises(RecipeError, match="edges of bands are rising numbers"):
+        bands(make_stack(a=values)["a"], edges=[150, 0])

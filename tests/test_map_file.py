@@ -32,18 +32,24 @@ def test_bands_come_by_name_and_gaps_as_nan(scored):
     assert opened.manifest == {}
 
 
-def test_classes_lie_beside_with_their_names(scored, tmp_path):
+def test_classes_lie_beside_with_their_names(scored, tmp_path, write_classes):
     path, _ = scored
     cells = np.zeros((30, 50), np.uint8)
     cells[:5], cells[20:] = 255, 1
-    write_geotiff(tmp_path / "gold.classes.tif", cells, GRID, nodata=255, description="applicable")
-    told = {"classes": {"applicable": ["applicable", "outside experience"]}}
-    (tmp_path / "gold.manifest.json").write_text(json.dumps(told), encoding="utf-8")
+    names = ["applicable", "outside experience"]
+    write_classes(tmp_path / "gold.applicable.tif", cells, GRID, "applicable", names)
     opened = open_map(path)
-    assert opened.classes["applicable"] == ("applicable", "outside experience")
+    assert opened.classes["applicable"] == tuple(names)
     found = opened.read("applicable")
     assert set(np.unique(found)) == {-1, 0, 1}
     assert (found[:5] == -1).all()
+
+
+def test_classes_of_an_earlier_map_are_passed_over(scored, tmp_path, write_classes):
+    path, _ = scored
+    write_classes(tmp_path / "gold.driver.tif", np.zeros((30, 50), np.uint8), GRID, "driver", "ab")
+    path.with_suffix(".manifest.json").write_text(json.dumps({"files": {"gold.tif": ""}}))
+    assert "driver" not in open_map(path)
 
 
 def test_a_map_is_reduced_by_means_of_what_is_known(scored):

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from prospect import model_file
+from prospect.calibration import Prior
 from prospect.errors import LayerError, ModelError, OutputError
 from prospect.learners import fit, likelihood
 from prospect.model import load_model
@@ -41,6 +42,13 @@ def test_saving_and_loading_changes_nothing(gold_model, saved):
     assert again.builder.to_dict() == gold_model.builder.to_dict()
     assert again.ground == gold_model.ground
     assert again.measures.equals(gold_model.measures)
+    assert again.calibration == gold_model.calibration
+    assert again.calibration is not None
+    assert again.prior is None
+    assert vars(again.applicability).keys() == vars(gold_model.applicability).keys()
+    for name, value in vars(gold_model.applicability).items():
+        np.testing.assert_array_equal(getattr(again.applicability, name), value)
+    assert again.doubts() == gold_model.doubts()
     assert again.quality() == gold_model.quality()
     assert dict(again.record) == json.loads(json.dumps(gold_model.record, default=str))
     for name, values in gold_model.samples.items():
@@ -55,6 +63,28 @@ def test_saving_and_loading_changes_nothing(gold_model, saved):
 def test_one_model_is_one_file_to_the_byte(gold_model, tmp_path):
     first = gold_model.save(tmp_path / "a.prospect").read_bytes()
     assert gold_model.save(tmp_path / "b.prospect").read_bytes() == first
+
+
+def test_a_prior_comes_back(gold_model, tmp_path):
+    stated = replace(gold_model, prior=Prior(0.0005, (2.0, 4.0, 6.0)))
+    assert load_model(stated.save(tmp_path / "m.prospect")).prior == stated.prior
+
+
+def test_a_model_that_cannot_doubt_itself_is_a_model(gold_model, tmp_path):
+    plain = replace(gold_model, calibration=None, applicability=None)
+    again = load_model(plain.save(tmp_path / "m.prospect"))
+    assert again.calibration is again.applicability is None
+
+
+def test_models_of_before_are_refused_with_a_sentence(saved):
+    with zipfile.ZipFile(saved) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    del contents["applicability.npz"]
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    with pytest.raises(ModelError, match=r"of format 1.*train again"):
+        load_model(saved)
 
 
 class Homemade(ClassifierMixin, BaseEstimator):

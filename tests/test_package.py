@@ -57,7 +57,7 @@ def test_the_readmes_python_runs(region_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "prospect-demo").mkdir()
     (tmp_path / "prospect-demo" / "region").symlink_to(region_folder)
-    monkeypatch.setattr("prospect.learners.TREES", 30)
+    monkeypatch.setattr("prospect.learners.DRAWS", 5)
     names = {}
     exec(compile(code, "README.md", "exec"), names)
     assert names["likelihood"].shape == (80, 100)

@@ -225,3 +225,14 @@ def test_layers_can_be_left_out():
     assert project.without(iter(["a"])).layers == less.layers
     with pytest.raises(ProjectError, match="no layer 'z'; known: a, b, c"):
         project.without(["z"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a = " + "[" * 100_000, "a = " + "9" * 5000, 'a = "\udcff"', "a = 1e", "\0"],
+    ids=["deep", "long", "bytes", "number", "nul"],
+)
+def test_a_project_file_that_means_harm_is_a_sentence(tmp_path, text):
+    (tmp_path / "prospect.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ProjectError, match="cannot be read as TOML"):
+        load_project(tmp_path)

@@ -69,7 +69,9 @@ def test_the_map_has_the_deposits_and_the_faults(page, gold_model):
     west, south, east, north = data["grid"]["bounds"]
     x, y = np.array(data["deposits"]).T
     assert ((west < x) & (x < east) & (south < y) & (y < north)).all()
-    assert [s["name"] for s in data["surfaces"]] == ["likelihood", "relief"]
+    names = [s["name"] for s in data["surfaces"]]
+    assert names == ["likelihood", "dissimilarity", "applicable", "driver", "relief"]
+    assert data["outside"] == "applicable"
 
 
 def test_longitudes_and_latitudes_are_those_of_the_corners(page):
@@ -100,7 +102,7 @@ def test_russian_has_its_own_decimal_and_title(gold_model, scored, tmp_path):
 def test_without_layers_there_is_a_map_still(gold_model, scored, tmp_path):
     path = write_report(tmp_path / "bare.html", scored, gold_model)
     data = data_of(path.read_text(encoding="utf-8"))
-    assert [s["name"] for s in data["surfaces"]] == ["likelihood"]
+    assert "relief" not in [s["name"] for s in data["surfaces"]]
     assert data["lines"] == {}
 
 

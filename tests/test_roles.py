@@ -80,3 +80,25 @@ def test_the_layers_of_a_survey(real_data):
     assert sum(g.role.startswith("geochemistry.") for g in roles.values()) == 18
     assert sum(g.role.startswith("electromagnetics.") for g in roles.values()) == 3
     assert not [name for name, g in roles.items() if g.role.startswith("other.")]
+
+
+def test_where_people_come_is_not_evidence():
+    for name, role in (
+        ("dist_roads", "access.roads"),
+        ("distance_to_railway", "access.to_railway"),
+        ("roads", "roads.road"),
+        ("snow_cover_2020", "snow.share"),
+        ("dist_faults", "distance.faults"),
+    ):
+        assert guess_role(f"{name}.tif").role == role
+
+
+def test_gamma_rays_are_not_assays():
+    for name, role in (
+        ("radiometrics_K", "radiometrics.K"),
+        ("gamma_eTh_ppm", "radiometrics.Th"),
+        ("radiometric_uranium", "radiometrics.U"),
+        ("soil_Th_ppm", "geochemistry.Th"),
+        ("gamma_total", "other.gamma_total"),
+    ):
+        assert guess_role(f"{name}.tif").role == role

@@ -11,13 +11,12 @@ import rasterio
 import rioxarray  # noqa: F401 - gives .rio
 from shapely import box
 
-from prospect import scoring
-from prospect.errors import GridError, ModelError, OutputError
-from prospect.grid import Grid, Window
+from prospect.errors import GridError, ModelError, OutputError, TileError
+from prospect.grid import Grid
 from prospect.ground import Ground, Permissive
 from prospect.learners import likelihood
 from prospect.project import load_project
-from prospect.scoring import plan, score, select_layers
+from prospect.scoring import engines, score, select_layers
 from prospect.stack import open_stack
 from prospect.training import train
 from prospect.vector import frame, write_vector
@@ -75,7 +74,7 @@ def sample(small_forest, tmp_path_factory):
 def test_the_map_opens_with_all_that_belongs_to_it(world, scored, region):
     with rasterio.open(scored) as dataset:
         assert Grid(dataset.crs.to_wkt(), dataset.transform, dataset.shape).same_as(region.grid)
-        assert dataset.descriptions == ("likelihood",)
+        assert dataset.descriptions == ("likelihood", "dissimilarity")
         assert np.isnan(dataset.nodata)
         assert dataset.profile["tiled"]
         assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
@@ -140,7 +139,7 @@ def test_a_failing_tile_leaves_no_file(gold_model, world, tmp_path, monkeypatch)
     def fails(job, window):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scoring, "score_tile", fails)
+    monkeypatch.setattr(engines, "score_tile", fails)
     with pytest.raises(KeyboardInterrupt):
         score(gold_model, open_stack(world), tmp_path / "m.tif", engine="serial")
     assert list(tmp_path.iterdir()) == []
@@ -149,8 +148,8 @@ def test_a_failing_tile_leaves_no_file(gold_model, world, tmp_path, monkeypatch)
 def test_an_older_map_survives_a_failure(gold_model, world, tmp_path, monkeypatch):
     old = tmp_path / "m.tif"
     old.write_bytes(b"the map of last year")
-    monkeypatch.setattr(scoring, "score_tile", lambda job, window: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr(engines, "score_tile", lambda job, window: 1 / 0)
+    with pytest.raises(TileError, match="rows 0–80 and columns 0–100 cannot be scored, also alone"):
         score(gold_model, open_stack(world), old, engine="serial")
     assert old.read_bytes() == b"the map of last year"
 
@@ -179,21 +178,3 @@ def test_layers_are_chosen_before_they_are_opened(gold_model, world):
     assert set(unused).isdisjoint(used)
     with pytest.raises(ModelError, match="needs the layer 'magnetics'"):
         select_layers(gold_model, world.without(["magnetics"]))
-
-
-@pytest.mark.parametrize("tile", [None, 1, 300, 5000])
-def test_plans_cover_the_grid_once_in_lattice_blocks(region, tile):
-    grid = Grid("EPSG:32642", region.grid.transform, (700, 1300))
-    seen = np.zeros(grid.shape, int)
-    for window in plan(grid, 60, tile):
-        assert window.row % 256 == window.col % 256 == 0
-        seen[window.slices] += 1
-    assert (seen == 1).all()
-
-
-def test_plans_keep_to_the_memory_of_a_tile():
-    grid = Grid("EPSG:32642", (30, 0, 0, 0, -30, 0), (20_000, 36_000))
-    for features in (10, 60, 2000):
-        largest = max(w.height * w.width for w in plan(grid, features))
-        assert largest * features * 4 <= max(scoring.TILE_BYTES, 256 * 256 * features * 4)
-    assert plan(grid, 60)[0] == Window(0, 0, 256, 1536)

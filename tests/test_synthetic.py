@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
-from prospect.errors import GridError
+from prospect.errors import GridError, ProspectError
 from prospect.grid import Grid
 from prospect.raster import burn, read_info, read_native
 from prospect.stack import open_stack
-from prospect.synthetic import make_region, write_region
+from prospect.synthetic import WORLDS, make_region, surveys, write_region
 from prospect.synthetic.deposits import EXPECTED
 from prospect.synthetic.fields import distance_to, random_field, rough_line
 from prospect.synthetic.geology import JURASSIC, JURASSIC_DEPTH, MOLASSE
@@ -113,6 +114,48 @@ def test_surveys_see_the_ground(region):
     residual = gravity - trend[:, np.newaxis]
     assert residual[lithology == MOLASSE].mean() < residual.mean() - 5
     assert magnetics[lithology == 5].mean() > magnetics.mean() + 50
+
+
+def test_reduction_to_the_pole_sets_anomalies_over_their_rocks(region):
+    mass = gaussian_filter((region.lithology.to_numpy() == 5).astype(float), 3.0)
+    fit = {}
+    for name in ("magnetics", "magnetics_rtp"):
+        field = region.layers[name].to_numpy()
+        # How far south of its pluton the field sits: rows run southwards.
+        over = [
+            np.corrcoef(np.roll(field, -k, 0).ravel(), mass.ravel())[0, 1] for k in range(-8, 9)
+        ]
+        fit[name] = np.argmax(over) - 8, max(over)
+    assert fit["magnetics"][0] > fit["magnetics_rtp"][0] >= 0
+    assert fit["magnetics_rtp"][0] <= 1
+    assert fit["magnetics_rtp"][1] > fit["magnetics"][1]
+
+
+def test_reduction_to_the_pole_turned_back_is_what_was_measured():
+    noise = np.random.default_rng(0).normal(size=(90, 110))
+    turned = surveys.reduced_to_pole(noise, 1000.0)
+    assert turned.mean() == pytest.approx(noise.mean(), abs=0.01)
+    padded = np.pad(noise, 15, mode="reflect")
+    _, dip = surveys._dip(padded.shape, 1000.0)
+    dip[0, 0] = 1
+    whole = np.fft.irfft2(np.fft.rfft2(padded) / dip**2, s=padded.shape)
+    np.testing.assert_allclose(whole[15:-15, 15:-15], turned, atol=1e-12)
+    back = np.fft.irfft2(np.fft.rfft2(whole) * dip**2, s=padded.shape)
+    np.testing.assert_allclose(back, padded, atol=0.02)
+
+
+def test_gamma_rays_see_rocks_and_hardly_the_gold(region):
+    k, th = (region.layers[f"radiometrics_{e}"].to_numpy() for e in ("K", "Th"))
+    lithology = region.lithology.to_numpy()
+    assert np.median(k[lithology == 5]) > 1.5 * np.median(k[lithology == 3])
+    truth, score = (getattr(region.truth, n)["gold"].to_numpy() for n in ("intensity", "score"))
+    here = truth > 0
+    latent = np.log(truth[here]) - 1.5 * score[here]
+    added = np.log(k / th)[here]
+    # Of the same rock, so that rocks do not speak for the latent field.
+    for code in np.unique(lithology[here]):
+        added[lithology[here] == code] -= added[lithology[here] == code].mean()
+    assert 0.1 < np.corrcoef(added, latent)[0, 1] < 0.6
 
 
 def test_ore_keeps_to_its_ground(region):
@@ -316,6 +359,71 @@ def test_all_water_leaves_the_map():
     climbed = drainage.climb(np.full(surface.shape, 0.1), np.zeros(surface.shape))
     assert climbed.min() == 0
     assert climbed.ravel()[border].max() == 0
+
+
+def contrary(kind, seed=3):
+    return make_region(seed, kind=kind, **COARSE)
+
+
+@pytest.mark.parametrize("kind", [name for name in WORLDS if name != "ordinary"])
+def test_a_contrary_world_stands_on_the_same_ground(coarse, kind):
+    world = contrary(kind)
+    assert world.kind == kind and coarse.kind == "ordinary"
+    for name in ("magnetics", "gravity", "elevation", "lithology", "cover"):
+        assert world.layers[name].equals(coarse.layers[name])
+    assert world.faults.equals(coarse.faults)
+    same_assays = world.assays.equals(coarse.assays)
+    assert same_assays == (kind != "catchment dispersion")
+    same_truth = world.truth.intensity.identical(coarse.truth.intensity)
+    assert same_truth == (kind == "catchment dispersion")
+    with pytest.raises(ProspectError, match="There is no world 'upside down'; there are ordinary"):
+        contrary("upside down")
+
+
+def test_wrong_signs_turn_every_mapped_driver_round(coarse):
+    world = contrary("wrong signs")
+    for name, z in coarse.truth.score.items():
+        np.testing.assert_array_equal(world.truth.score[name], -z)
+    coal = world.truth.deposits.query("commodity == 'coal'")
+    assert not np.isin(rock_at(world, coal), [JURASSIC, MOLASSE]).any()
+
+
+def test_other_lengths_reach_farther(coarse):
+    ours, far = (r.truth.score["antimony"].to_numpy() for r in (coarse, contrary("other lengths")))
+    bedrock = np.isfinite(ours)
+    assert (far >= ours)[bedrock].all()
+    assert np.nanmean(far) > 1.3 * np.nanmean(ours)
+
+
+def test_a_missing_driver_shows_in_no_layer(coarse):
+    world = contrary("missing driver")
+    np.testing.assert_array_equal(world.truth.score["gold"], coarse.truth.score["gold"])
+    change = np.log(world.truth.intensity["gold"] / coarse.truth.intensity["gold"]).to_numpy()
+    change = change[np.isfinite(change)]
+    # A factor of exp(1.5 · 2.2) beside the blind faults, before both are scaled to one sum.
+    assert 2.5 < np.ptp(change) <= 1.5 * 2.2 + 1e-4
+
+
+def test_sediments_are_a_mean_of_their_catchment(coarse):
+    ours, mixed = (
+        r.layers["Sb_ppm"].to_numpy() for r in (coarse, contrary("catchment dispersion"))
+    )
+    known = np.isfinite(ours)
+    assert np.corrcoef(np.log(ours[known]), np.log(mixed[known]))[0, 1] > 0.3
+    assert np.nanstd(np.log(mixed)) < np.nanstd(np.log(ours))
+
+
+def test_concealed_deposits_are_there_and_not_known():
+    world = contrary("concealed deposits")
+    covered = world.layers["cover"].to_numpy() == 1
+    for name in EXPECTED:
+        intensity = world.truth.intensity[name].to_numpy()
+        assert np.isfinite(intensity).all()
+    assert world.truth.intensity["gold"].to_numpy()[covered].sum() > 1
+    table = world.truth.deposits
+    row, col, _ = world.grid.index(table["x"].to_numpy(), table["y"].to_numpy())
+    assert covered[row, col].sum() > 3
+    assert not table["known"][covered[row, col]].any()
 
 
 def test_the_sample_data_are_what_the_generator_makes(tmp_path):

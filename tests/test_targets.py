@@ -1,6 +1,5 @@
 """Targets and licence blocks: hand-made maps whose zones are known."""
 
-import json
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -108,18 +107,27 @@ def test_zones_are_those_of_scipy(tmp_path, seed):
     assert len(set(zip(ours, theirs, strict=True))) == count
 
 
-def test_ground_outside_experience_has_a_list_of_its_own(scored, tmp_path):
+def test_ground_outside_experience_has_a_list_of_its_own(scored, tmp_path, write_classes):
     classes = np.zeros(GRID.shape, np.uint8)
     classes[:, 11:] = 1
-    write_geotiff(
-        tmp_path / "gold.classes.tif", classes, GRID, nodata=255, description="applicable"
-    )
-    told = {"classes": {"applicable": ["applicable", "outside experience"]}}
-    (tmp_path / "gold.manifest.json").write_text(json.dumps(told))
+    names = ["applicable", "outside experience"]
+    write_classes(tmp_path / "gold.applicable.tif", classes, GRID, "applicable", names)
     found = find_targets(scored, threshold=0.5)
     assert list(found["list"]) == ["targets", "targets", "outside experience"]
     assert list(found["rank"]) == [1, 2, 1]
     assert found["area_km2"].sum() == 6
+
+
+def test_leading_evidence_is_told_with_whose_map_it_is(scored, tmp_path, write_classes, gold_model):
+    from dataclasses import replace
+
+    drivers = np.zeros(GRID.shape, np.uint8)
+    drivers[:, 11:] = 1
+    write_classes(tmp_path / "gold.driver.tif", drivers, GRID, "driver", ["faults", "Au assays"])
+    told = {"thrusts": {"role": "faults", "source_scale": 2e5, "vintage": "1986"}}
+    model = replace(gold_model, record={"inputs": told})
+    row = find_targets(scored, model, threshold=0.5).iloc[0]
+    assert row["drivers"] == "Au assays; faults (1:200,000, 1986)"
 
 
 def test_zones_around_known_deposits_are_told_apart(gold_model, world, tmp_path):

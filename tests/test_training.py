@@ -10,16 +10,17 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from sklearn.linear_model import LogisticRegression
 
 from prospect import learners, training
+from prospect.calibration import Prior
 from prospect.encoding import prepare
 from prospect.errors import LabelError, ModelError
 from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds
 from prospect.grid import Grid
-from prospect.learners import default_estimator, fit, learner, likelihood
+from prospect.learners import DEFAULT, extra_trees, fit, learner, likelihood
 from prospect.metrics import auc
 from prospect.model import load_model
-from prospect.models import WeightsOfEvidence
-from prospect.samples import features_at, ground_mask
+from prospect.models import TrainingDraws, WeightsOfEvidence
+from prospect.samples import Samples, features_at, ground_mask, replaced
 from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.training import out_of_fold, train
@@ -108,7 +109,7 @@ def test_area_and_permissive_ground_restrict_everything(world, region, small_for
         estimator=small_forest,
         area=area,
         permissive="lithology in (carbonate, 'black shale', flysch)",
-        n_splits=3,
+        folds=BlockFolds(20_000, 3, buffer=2_000),
         **SMALL,
     )
     assert model.samples["x"].max() < (west + east) / 2
@@ -192,6 +193,7 @@ def test_learners_by_name_are_fitted_saved_and_loaded(
     gold_model, learnt, name, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(learners, "TREES", 20)
+    monkeypatch.setattr(learners, "DRAWS", 4)
     features, positive = learnt
     builder = gold_model.builder
     fitted = fit(learner(name, builder.signs), features, positive, positive + 1.0)
@@ -224,6 +226,16 @@ def test_signs_reach_the_learner(gold_model):
     ]
 
 
+def test_coefficients_count_in_shares(gold_model, learnt):
+    signs = gold_model.builder.signs
+    model = replace(gold_model, estimator=fit(learner("logistic", signs), *learnt, learnt[1] + 1))
+    size = np.abs(model.estimator.coef_[0])
+    told = model.importances()
+    assert told.sum() == pytest.approx(1)
+    assert told.iloc[0] == pytest.approx(size.max() / size.sum())
+    assert told.index[0] == model.feature_names[int(size.argmax())]
+
+
 def test_boosting_keeps_to_its_signs():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(600, 2)).astype(np.float32)
@@ -245,16 +257,82 @@ def test_a_prior_that_the_data_contradict_is_told(gold_model, learnt):
         ).report()
         for signs in (builder.signs, flipped)
     ]
-    assert "Prior contradicted by the data" in reports[1]
-    assert "strike_slip_1500m" in reports[1].split("contradicted")[1]
+    assert "strike_slip_1500m" in reports[1].split("which the deposits contradict")[1]
     assert "strike_slip_1500m" not in reports[0].split("What counts")[0]
 
 
 def test_the_default_learner_has_not_changed():
+    assert DEFAULT == "logistic"
+    signed = learner(DEFAULT, ["+", "0"])
+    assert (signed.penalty, signed.prior, signed.signs) == (30.0, 0.2, ["+", "0"])
     trees = learner("extra-trees", random_state=3)
-    assert str(trees.get_params()) == str(default_estimator(3).get_params())
-    assert trees[-1].n_estimators == 400
-    assert trees[-1].min_samples_leaf == 3
+    assert str(trees.get_params()) == str(extra_trees(3).get_params())
+    assert trees.n_draws**2 == 400
+    assert trees.estimator.min_samples_leaf == 3
+
+
+def test_deposits_may_stand_elsewhere(grid):
+    counts = np.ones(grid.shape, bool)
+    row, col = np.full(500, 20), np.full(500, 25)
+    counts[20, 26] = False
+    there = replaced(row, col, counts, grid, 150.0, 0)
+    assert there[0].shape == (19, 500)
+    away = np.stack([there[0] - 20, there[1] - 25])
+    # At most 150 m from any point of a cell of 100 m.
+    assert np.abs(away).max() == 2
+    assert not ((away[0] == 0) & (away[1] == 1)).any()
+    assert (away[0] == 0).mean() < 0.5
+    # As often north as south.
+    assert abs(away[0].mean()) < 0.05
+    assert len(replaced(row, col, counts, grid, 0.0, 0)[0]) == 0
+    np.testing.assert_array_equal(replaced(row, col, counts, grid, 150.0, 0)[0], there[0])
+
+
+def test_rows_that_are_learnt_from_bring_their_places():
+    kind = np.array([1, 0, 1, -1, 1])
+    features = np.arange(10, dtype=np.float32).reshape(5, 2)
+    placings = np.stack([features[kind == 1] + 100, features[kind == 1] + 200])
+    samples = Samples(*np.zeros((2, 5)), kind, np.ones(5), kind, features, placings)
+    given = samples.learnt_from(np.array([1, 2, 4]))
+    np.testing.assert_array_equal(given["placings"][0], features[[2, 4]] + 100)
+    np.testing.assert_array_equal(given["positive"], [False, True, True])
+
+
+def test_the_default_learner_is_taught_by_places(world):
+    """Places differ only where there is a positional error, and then their part is told."""
+    parts = {}
+    for error in (0.0, 1500.0):
+        model = train(
+            open_stack(world),
+            world.occurrences,
+            "gold",
+            estimator=TrainingDraws(n_draws=4, random_state=0),
+            background=300,
+            positional_error=error,
+            n_splits=3,
+            workers=2,
+        )
+        assert model.record["positional_error"] == error
+        parts[error] = model.record["doubts"]["spread"]
+    assert parts[0.0][2] == 0 < parts[1500.0][2]
+    with pytest.raises(LabelError, match="metres from 0 on"):
+        train(open_stack(world), world.occurrences, "gold", positional_error=-1.0)
+
+
+def test_doubts_are_told(gold_model):
+    found = gold_model.record["doubts"]
+    assert sum(found["applicable"]) == pytest.approx(1)
+    assert set(found["coverage"]) == {"barren", "deposit"}
+    before, after = found["calibration_error"]
+    assert 0 <= after < before
+    report = gold_model.report()
+    for told in ("calibrated by a sigmoid", "conformal sets", "applicable", "not a probability"):
+        assert told in report
+    assert "expected on the ground" not in report
+    assert "learner ExtraTreesClassifier; below 50 deposits 'blend'" in report
+    stated = replace(gold_model, prior=Prior(0.0005, (2.0, 4.0, 6.0)))
+    assert "4 deposits expected on the ground (P90 2, P10 6)" in stated.report()
+    assert "not a probability" not in stated.report()
 
 
 def test_the_ground_needs_required_layers(world):

@@ -454,10 +454,7 @@ def test_the_command_says_what_it_needs(region_folder, tmp_path, gold_model):
     assert "gravitas" in told.output
 
 
-def test_a_project_is_trained_and_put_to_the_test(
-    region_folder, tmp_path, monkeypatch, small_forest
-):
-    monkeypatch.setattr("prospect.learners.default_estimator", lambda *_: small_forest)
+def test_a_project_is_trained_and_put_to_the_test(region_folder, tmp_path, monkeypatch):
     fewer = {**draw_samples.__kwdefaults__, "measured_on": 1_000, "background": 500}
     monkeypatch.setattr(draw_samples, "__kwdefaults__", fewer)
     told = run(region_folder, "-c", "gold", "-q", "--folds", "knndm", "-o", tmp_path / "out")

@@ -16,7 +16,15 @@ from affine import Affine
 
 from prospect.errors import OutputError
 from prospect.grid import LATTICE, Grid, Window
-from prospect.raster import CogWriter, atomic_path, read_info, read_native, write_geotiff, writing
+from prospect.raster import (
+    CogBand,
+    CogWriter,
+    atomic_path,
+    cog,
+    read_info,
+    read_native,
+    write_geotiff,
+)
 
 
 @pytest.fixture
@@ -33,9 +41,10 @@ def noise(grid, bands=1, seed=0):
     return cells
 
 
-def write(path, grid, cells, side=LATTICE, **options):
-    names = [f"band {i}" for i in range(len(cells))]
-    with CogWriter(path, grid, names, **options) as writer:
+def write(path, grid, cells, side=LATTICE, units=None, **options):
+    units = units or [""] * len(cells)
+    bands = [CogBand(f"band {i}", unit) for i, unit in enumerate(units)]
+    with CogWriter(path, grid, bands, **options) as writer:
         for row in range(0, grid.rows, side):
             for col in range(0, grid.cols, side):
                 window = Window(row, col, side, side).intersect(grid.window)
@@ -180,7 +189,7 @@ def test_cells_that_do_not_fit_are_refused(tmp_path, grid, window, shape):
 
 def test_too_little_free_space_is_told_before_anything_is_computed(tmp_path, grid, monkeypatch):
     free = SimpleNamespace(free=10_000)
-    monkeypatch.setattr(writing.shutil, "disk_usage", lambda folder: free)
+    monkeypatch.setattr(cog.shutil, "disk_usage", lambda folder: free)
     with (
         pytest.raises(OutputError, match=r"takes up to 0 MB, but .* has 0 MB free: free some"),
         CogWriter(tmp_path / "a.tif", grid, ["a"]),
@@ -194,7 +203,7 @@ def test_a_disk_that_cannot_reserve_is_full(tmp_path, grid, monkeypatch, code):
     def full(*_):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(writing.os, "posix_fallocate", full)
+    monkeypatch.setattr(cog.os, "posix_fallocate", full)
     with (
         pytest.raises(OutputError, match="the disk is full"),
         CogWriter(tmp_path / "a.tif", grid, ["a"]),
@@ -210,7 +219,7 @@ from affine import Affine
 from pathlib import Path
 from prospect.errors import OutputError
 from prospect.grid import Grid
-from prospect.raster import CogWriter, write_geotiff, writing
+from prospect.raster import CogWriter, write_geotiff
 kind, limit, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 grid = Grid("EPSG:32642", Affine(30.0, 0, 5e5, 0, -30.0, 44e5), (512, 512))
 cells = np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
@@ -276,17 +285,17 @@ KILLED = """
 import os, signal, sys
 from affine import Affine
 from prospect.grid import Grid
-from prospect.raster import CogWriter, writing
+from prospect.raster import CogWriter, cog
 import numpy as np
 path, when = sys.argv[1:]
 grid = Grid("EPSG:32642", Affine(30.0, 0, 5e5, 0, -30.0, 44e5), (512, 512))
 die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 if when == "copy":
-    writing.rasterio.shutil.copy = die
+    cog.rasterio.shutil.copy = die
 if when == "verify":
     CogWriter._verify = die
 if when == "sync":
-    writing.sync = die
+    cog.sync = die
 with CogWriter(path, grid, ["a"]) as writer:
     writer.write(grid.window, np.ones((1, 512, 512), np.float32))
     if when == "body":
@@ -392,3 +401,49 @@ def test_plain_geotiffs_come_back(tmp_path, grid, dtype, nodata):
     assert info.nodata == nodata or (np.isnan(info.nodata) and np.isnan(nodata))
     assert np.array_equal(read_native(info, grid.window), cells.astype(np.float32))
     assert folder_of(path) == ["a.tif"]
+
+
+def test_threads_that_compress_leave_no_trace(tmp_path, large):
+    cells = noise(large, 2)
+    made = [write(tmp_path / f"{n}.tif", large, cells, threads=n).read_bytes() for n in (1, 2, 5)]
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_file_of_classes_has_a_palette(tmp_path, large):
+    cells = (np.arange(large.rows * large.cols).reshape(1, *large.shape) % 3).astype(np.uint8)
+    cells[0, :300] = 255
+    colours = [(255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)]
+    bands = [CogBand("driver", tags={"CONTENT": "what counts most"})]
+    path = tmp_path / "a.tif"
+    with CogWriter(path, large, bands, dtype="uint8", palette=colours) as writer:
+        writer.write(large.window, cells)
+    with rasterio.open(path) as dataset:
+        np.testing.assert_array_equal(dataset.read(), cells)
+        assert dataset.nodata == 255
+        assert [dataset.colormap(1)[k] for k in range(3)] == colours
+        assert dataset.tags(1)["CONTENT"] == "what counts most"
+        assert dataset.overviews(1) == [2, 4]
+    # Classes are never averaged.
+    with rasterio.open(path, overview_level=0) as small:
+        assert set(np.unique(small.read(1))) == {0, 1, 2, 255}
+
+
+def test_a_raw_file_is_gone_on_with(tmp_path, large):
+    cells, work = noise(large), tmp_path / "work"
+    work.mkdir()
+    path, half = tmp_path / "a.tif", Window(0, 0, 256, large.cols)
+    rest = Window(256, 0, large.rows - 256, large.cols)
+    with pytest.raises(Stop), CogWriter(path, large, ["a"], work=work) as writer:
+        writer.write(half, cells[(slice(None), *half.slices)])
+        writer.flush()
+        raise Stop
+    assert folder_of(path) == ["work"]
+    with CogWriter(path, large, ["a"], work=work, again=True) as writer:
+        assert np.array_equal(writer.read(half), cells[:, :256], equal_nan=True)
+        writer.accept(half)
+        writer.write(rest, cells[:, 256:])
+        writer.finish()
+        assert not path.exists()
+        assert np.array_equal(writer.sample(0, 9), cells[0, ::9, ::9].ravel(), equal_nan=True)
+    with rasterio.open(path) as dataset:
+        assert np.array_equal(dataset.read(), cells, equal_nan=True)

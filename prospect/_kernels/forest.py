@@ -37,11 +37,13 @@ def add_trees(
     roots: Longs,
     values: Doubles,
     starts: Longs,
+    ends: Longs,
     votes: bool,
     start: float,
     across: int,
     total: Doubles,
     squares: Doubles,
+    inner: Doubles,
 ) -> None:
     """
     Sum of what the leaves say, tree after tree, over the valid cells of a block.
@@ -53,8 +55,13 @@ def add_trees(
     plus the place of its value among the tree's own, which begin at ``starts``. The value
     at place 0 is 0. With ``votes`` every other value is 1. ``across`` patches a side are
     loaded before the first batch of trees. ``squares``, if not empty, sums squared values.
+
+    With ``ends`` trees are parted into draws: after the last tree of a draw it says how many
+    the draw has, and 0 elsewhere. Then sums are those of the draws' means, and of their
+    squares, and ``inner`` of the variances between the trees of a draw. Without, it is left.
     """
     height, width = valid.shape
+    far = 64 if squares.size else 0
     patches = across * across
     columns = features.size
     cells = aligned(patches * columns * 256).view(np.float32)
@@ -62,7 +69,9 @@ def add_trees(
     counts = aligned(64)
     chosen = np.empty(BATCH, np.uint64)
     whole = np.empty(patches, np.uint64)
-    sums, sums2 = np.empty((patches, 64)), np.empty((patches, 64 if squares.size else 0))
+    sums, sums2 = np.empty((patches, 64)), np.empty((patches, far))
+    drawn = np.empty((patches, 64 if ends.size else 0))
+    drawn2, within = np.empty((patches, far)), np.empty((patches, far))
     queue, queued = np.empty(RING + ONE, np.uint64), np.empty(RING + ONE, np.int32)
     masks, leaves = np.empty(RING + ONE, np.uint64), np.empty(RING + ONE, np.int32)
     step = across * SIDE
@@ -79,6 +88,7 @@ def add_trees(
                 continue
             sums[:] = start
             sums2[:] = 0.0
+            drawn[:], drawn2[:], within[:] = 0.0, 0.0, 0.0
             for first in range(0, roots.size, BATCH):
                 last = min(first + BATCH, roots.size)
                 for p in range(patches):
@@ -103,14 +113,24 @@ def add_trees(
                             found,
                             values,
                             starts[first:last],
+                            ends[first:last],
                             painted,
                             sums[p],
                             sums2[p],
+                            drawn[p],
+                            drawn2[p],
+                            within[p],
                         )
             for p in range(patches):
                 top, left = y + p // across * SIDE, x + p % across * SIDE
+                if ends.size:
+                    write(drawn[p], whole[p], top, left, total)
+                    if far:
+                        write(drawn2[p], whole[p], top, left, squares)
+                        write(within[p], whole[p], top, left, inner)
+                    continue
                 write(sums[p], whole[p], top, left, total)
-                if squares.size:
+                if far:
                     write(sums[p] if votes else sums2[p], whole[p], top, left, squares)
 
 
@@ -186,9 +206,13 @@ def gather(
     found: np.uint64,
     values: Doubles,
     starts: Longs,
+    ends: Longs,
     painted: NDArray[np.uint16],
     sums: Doubles,
     sums2: Doubles,
+    drawn: Doubles,
+    drawn2: Doubles,
+    within: Doubles,
 ) -> None:
     """Add the values of leaves, tree after tree: every cell learns its leaf's place first."""
     painted[: starts.size * 64] = 0
@@ -202,6 +226,22 @@ def gather(
         for j in range(sums2.size):
             value = table[np.uint64(place[j])]
             sums2[j] += value * value
+        if ends.size and ends[t]:
+            close_draw(float(ends[t]), sums, sums2, drawn, drawn2, within)
+
+
+@kernel
+def close_draw(
+    count: float, sums: Doubles, sums2: Doubles, drawn: Doubles, drawn2: Doubles, within: Doubles
+) -> None:
+    """Add the mean of a draw's trees, and begin the next draw."""
+    for j in range(64):
+        mean = sums[j] / count
+        drawn[j] += mean
+        if sums2.size:
+            drawn2[j] += mean * mean
+            within[j] += max(sums2[j] / count - mean * mean, 0.0)
+    sums[:], sums2[:] = 0.0, 0.0
 
 
 @kernel

@@ -78,6 +78,26 @@ def count(typing: Any, values: Any, start: Any, mask: Any) -> Any:
 
 
 @lane
+def add_either(
+    typing: Any, values: Any, start: Any, low: Any, less: Any, high: Any, more: Any
+) -> Any:
+    """Add to ``values[start + j]``, float32, where ``low`` has bit j, or where ``high`` has."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _place(context, builder, signature.args, args, FLOATS)
+        added = ir.Constant(FLOATS, [0.0] * LANES)
+        for mask, amount in (args[2:4], args[4:6]):
+            chosen = builder.bitcast(mask, BITS)
+            added = builder.select(chosen, _spread(builder, amount, FLOATS), added)
+        total = builder.fadd(builder.load(place, align=64), added)
+        builder.store(total, place, align=64)
+        return context.get_dummy_value()
+
+    word, number = types.uint64, types.float32
+    return types.void(values, word, word, number, word, number), emit
+
+
+@lane
 def below(typing: Any, left: Any, right: Any) -> Any:
     """Bit j says whether ``left[j]`` is less than ``right[j]``, both float32."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import click
 
 from prospect._version import __version__
+from prospect.cli.checking import verify
+from prospect.cli.commodities import commodities
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
+from prospect.cli.explanation import explain
 from prospect.cli.features import features
 from prospect.cli.model import score, train
 from prospect.cli.report import report
@@ -19,6 +23,11 @@ from prospect.cli.validation import validate
 from prospect.errors import ProspectError
 
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """The system asks the program to end, as people do with Ctrl-C."""
 
 
 class Sentences(click.Group):
@@ -29,14 +38,32 @@ class Sentences(click.Group):
         try:
             return super().invoke(ctx)
         except ProspectError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(" ".join([str(error), *_notes(error)])) from error
         except MemoryError as error:
             raise click.ClickException(
                 "There is not enough memory: use fewer workers, or a smaller --tile."
             ) from error
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted: nothing was left half-written.", err=True)
-            ctx.exit(INTERRUPTED)
+        except KeyboardInterrupt as error:
+            kept = _notes(error) or ["nothing was left half-written."]
+            click.echo(f"\nInterrupted: {' '.join(kept)}", err=True)
+            ctx.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
+
+
+def _notes(error: BaseException) -> list[str]:
+    """What was said of an error on its way."""
+    return list(getattr(error, "__notes__", ()))
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise Terminated
+
+
+class _Aloud(logging.Handler):
+    """What our own modules have to say while they work."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        click.echo(record.getMessage(), err=True)
 
 
 @click.group(
@@ -53,9 +80,11 @@ def main() -> None:
     prospect inspect  PROJECT                 see what is wrong, and correct prospect.toml
     prospect train    PROJECT -c gold --occurrences deposits.shp -o gold.prospect
     prospect validate gold.prospect PROJECT
+    prospect explain  gold.prospect PROJECT
     prospect score    gold.prospect PROJECT -o gold.tif
     prospect targets  gold.tif gold.prospect
     prospect report   gold.tif gold.prospect PROJECT
+    prospect verify   gold.tif PROJECT --model gold.prospect
     """
 
 
@@ -65,13 +94,16 @@ for command in (
     inspect,
     add,
     grid_command,
+    commodities,
     features,
     train,
     validate,
+    explain,
     score,
     targets,
     compare,
     report,
+    verify,
     doctor,
 ):
     main.add_command(command)
@@ -82,6 +114,8 @@ def run() -> None:
     # Foreign libraries talk to the log and in warnings; people get our own sentences.
     logging.captureWarnings(True)
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("prospect").addHandler(_Aloud(logging.WARNING))
+    signal.signal(signal.SIGTERM, _terminate)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from prospect.cli.options import (
+    Memory,
     area_of,
     pairs_of,
     progress_of,
     source_of,
     takes_drivers,
+    takes_progress,
     takes_quiet,
     takes_sheet,
     takes_vectors,
@@ -32,14 +34,40 @@ if TYPE_CHECKING:
     epilog="Example: prospect train lapland/ -c gold --occurrences au.shp -o gold.prospect"
 )
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-c", "--commodity", required=True, help="antimony, gold, coal, or a .toml file.")
+@click.option(
+    "-c",
+    "--commodity",
+    required=True,
+    help="antimony, gold, coal, a deposit type or a .toml file; several with commas.",
+)
 @click.option(
     "--occurrences",
     type=click.Path(path_type=Path),
     help="Known deposits: vector file or CSV; by default those of the project.",
 )
 @click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Model file to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Model file to write; of several commodities, the folder for theirs.",
+)
+@click.option("--type", "deposit_type", metavar="NAME", help="One deposit type, e.g. au_orogenic.")
+@click.option(
+    "--background",
+    type=click.Choice(["distance", "deposits", "dissimilar", "mixed"]),
+    default="distance",
+    show_default=True,
+    help="Ground to learn as barren: away from deposits, deposits of other commodities, ground "
+    "unlike that of deposits, or all.",
+)
+@click.option(
+    "--match",
+    type=click.Choice(["none", "cover", "detectability"]),
+    default="none",
+    show_default=True,
+    help="Draw background as deposits lie: under cover, or by all that decides what is seen.",
+)
 @click.option(
     "--tested",
     type=click.Path(path_type=Path),
@@ -65,23 +93,46 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--learner",
-    default="extra-trees",
+    default="logistic",
     show_default=True,
     metavar="NAME",
-    help="extra-trees, random-forest, bagged-pu, boosting, logistic, woe (weights of evidence), "
+    help="logistic, extra-trees, random-forest, bagged-pu, boosting, woe (weights of evidence), "
     "blend, or fuzzy, which needs no known deposits.",
+)
+@click.option(
+    "--positional-error",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    metavar="METRES",
+    help="How far deposits may stand from where they are said to.",
+)
+@click.option(
+    "--prior",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Deposits per cell that you hold likely, e.g. 0.0005: then probability can be mapped.",
+)
+@click.option(
+    "--expected",
+    metavar="N | P90,P50,P10",
+    help="Instead: deposits on the whole ground, known and unknown, e.g. 12 or 4,12,30.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything drawn.")
 @takes_vectors
 @takes_drivers
 @takes_workers
 @takes_quiet
+@takes_progress
 def train(
     sources: tuple[Path, ...],
     commodity: str,
     occurrences: Path | None,
     crs: str | None,
     output: Path | None,
+    deposit_type: str | None,
+    background: str,
+    match: str,
     tested: Path | None,
     rejects: Path | None,
     area: Path | None,
@@ -91,19 +142,24 @@ def train(
     block_size: float | None,
     folds: int,
     learner: str,
+    positional_error: float,
+    prior: float | None,
+    expected: str | None,
     seed: int,
     vectors: tuple[str, ...],
     drivers: tuple[str, ...],
     workers: int | None,
     quiet: bool,
+    told: str,
 ) -> None:
     """Learn where a commodity is likely, and say honestly how well that works."""
     from dataclasses import replace
 
+    from prospect.commodities import load_commodity
     from prospect.project import OccurrenceSpec
     from prospect.raster import require_writable_folder
+    from prospect.several import train_several
     from prospect.stack import as_project, open_stack
-    from prospect.training import train as train_model
 
     project = as_project(source_of(sources), vectors=pairs_of(vectors), allow_drivers=drivers)
     spec: OccurrenceSpec | None
@@ -120,29 +176,42 @@ def train(
         )
     if crs is not None and spec is not None:
         spec = replace(spec, crs=crs)
-    output = output or Path(f"{Path(commodity).stem}.prospect")
-    require_writable_folder(output)
+    wanted = [load_commodity(name.strip(), deposit_type) for name in commodity.split(",")]
+    if len(wanted) > 1:
+        folder = output or Path()
+        folder.mkdir(parents=True, exist_ok=True)
+        outputs = [folder / f"{each.name}.prospect" for each in wanted]
+    else:
+        outputs = [output or Path(f"{Path(commodity).stem}.prospect")]
+    for path in outputs:
+        require_writable_folder(path)
     stack = open_stack(project, without=without, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)
-    model = train_model(
+    models = train_several(
         stack,
         spec,
-        commodity,
+        wanted,
         estimator=learner,
         block_size=block_size,
         n_splits=folds,
         random_state=seed,
         area=area_of(area, sheet),
         permissive=permissive,
+        background_from=background,
+        match=match,
         tested=tested,
+        positional_error=positional_error,
+        prior=prior,
+        expected=None if expected is None else numbers_of(expected),
         rejects=rejects,
         workers=workers,
-        progress=progress_of(quiet),
+        progress=progress_of(quiet, told),
     )
-    model.save(output)
-    click.echo(model.report())
-    click.echo(f"\nThe model is in {output}.")
+    for model, path in zip(models.values(), outputs, strict=True):
+        model.save(path)
+        click.echo(model.report())
+        click.echo(f"\nThe model is in {path}.\n")
 
 
 @click.command(epilog="Example: prospect score gold.prospect rasters/*.tif -o gold.tif --workers 2")
@@ -186,6 +255,21 @@ def train(
     help="Side of a tile, rounded up to 256; by default what memory allows.",
 )
 @click.option(
+    "--max-memory",
+    type=Memory(),
+    metavar="SIZE",
+    help="Of all processes together, e.g. 1.5GB, which is the default where twice as much is free.",
+)
+@click.option(
+    "--bands",
+    metavar="NAMES",
+    help="E.g. likelihood,spread; by default all that the model can make.",
+)
+@click.option("--resume", is_flag=True, help="Go on where the same run was interrupted.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what it takes: tiles, memory, disk, time; write nothing."
+)
+@click.option(
     "--compress",
     type=click.Choice(["zstd", "deflate"]),
     default="zstd",
@@ -197,6 +281,7 @@ def train(
 @takes_drivers
 @takes_workers
 @takes_quiet
+@takes_progress
 def score(
     model_path: Path,
     sources: tuple[Path, ...],
@@ -209,11 +294,16 @@ def score(
     engine: str,
     tile: int | None,
     compress: str,
+    max_memory: float | None,
+    bands: str | None,
+    resume: bool,
+    dry_run: bool,
     any_version: bool,
     vectors: tuple[str, ...],
     drivers: tuple[str, ...],
     workers: int | None,
     quiet: bool,
+    told: str,
 ) -> None:
     """Score layers with MODEL and write a map that opens in QGIS.
 
@@ -223,9 +313,9 @@ def score(
 
     from prospect.ground import make_ground
     from prospect.model import load_model
+    from prospect.progress import duration
     from prospect.raster import require_writable_folder
-    from prospect.scoring import score as score_stack
-    from prospect.scoring import select_layers
+    from prospect.scoring import prepare, select_layers
     from prospect.stack import as_project, open_stack
 
     require_writable_folder(output)
@@ -248,20 +338,44 @@ def score(
     stack = open_stack(project, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)
-    score_stack(
+    run = prepare(
         model,
         stack,
         output,
+        bands=None if bands is None else [name.strip() for name in bands.split(",")],
         engine=engine,
         workers=workers,
         tile=tile,
+        max_memory=max_memory,
         mapping=names,
         exclude=exclude,
         compress=compress,
-        progress=progress_of(quiet),
+        resume=resume,
     )
+    if dry_run:
+        share, seconds = run.expect()
+        click.echo(run.plan.describe())
+        click.echo(
+            f"About {share:.0%} of it counts. The tiles take about {duration(seconds)}; writing "
+            "the map comes on top."
+        )
+        return
+    if not quiet:
+        click.echo(run.plan.describe(), err=True)
+    run.to_files(progress_of(quiet, told))
     click.echo(f"{model.title}: {output}, with {output.stem}.qml and {output.stem}.manifest.json.")
     click.echo(model.quality())
+
+
+def numbers_of(text: str) -> list[float]:
+    """Numbers with commas between them."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(
+            f"'{text}': a number was expected, or three for P90, P50 and P10, such as 4,12,30.",
+            param_hint="--expected",
+        ) from error
 
 
 def layer_of(path: Path, project: Project) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -14,16 +16,35 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?b?)", re.IGNORECASE)
+_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
+    f"{letter}I": 1024.0**k for k, letter in enumerate("KMGT", 1)
+}
+
 
 def takes_drivers(command: F) -> F:
-    """Let a command open further raster drivers."""
-    return click.option(
+    """Let a command open further raster drivers, and follow sidecars."""
+
+    @wraps(command)
+    def with_sidecars(*args: Any, drivers: tuple[str, ...], sidecars: bool, **options: Any) -> Any:
+        # To the readers, a sidecar is one more format that is allowed.
+        drivers = (*drivers, "PAM") if sidecars else drivers
+        return command(*args, drivers=drivers, **options)
+
+    takes = click.option(
         "--allow-driver",
         "drivers",
         multiple=True,
         metavar="NAME",
         help="Open this raster format too, e.g. AIG for ESRI grids. Repeatable.",
-    )(command)
+    )
+    allows = click.option(
+        "--allow-sidecars",
+        "sidecars",
+        is_flag=True,
+        help="Let the .aux.xml beside a raster say its place, nodata and scale.",
+    )
+    return cast(F, takes(allows(with_sidecars)))
 
 
 def takes_workers(command: F) -> F:
@@ -39,6 +60,18 @@ def takes_workers(command: F) -> F:
 def takes_quiet(command: F) -> F:
     """Let a command be silent."""
     return click.option("-q", "--quiet", is_flag=True, help="Show no progress.")(command)
+
+
+def takes_progress(command: F) -> F:
+    """Let a command tell its progress to people or to machines."""
+    return click.option(
+        "--progress",
+        "told",
+        type=click.Choice(["auto", "json"]),
+        default="auto",
+        show_default=True,
+        help="auto: a bar, or lines where there is no terminal; json: a line of JSON each.",
+    )(command)
 
 
 def takes_vectors(command: F) -> F:
@@ -98,11 +131,28 @@ def pairs_of(texts: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def progress_of(quiet: bool) -> Progress:
+def progress_of(quiet: bool, told: str = "auto") -> Progress:
     """What tells the progress."""
-    from prospect.progress import bars, silent
+    from prospect.progress import bars, json_lines, silent
 
+    if told == "json":
+        return json_lines
     return silent if quiet else bars
+
+
+class Memory(click.ParamType[float]):
+    """An amount of memory such as 1.5GB or 800MB, in bytes."""
+
+    name = "size"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Bytes."""
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None or float(match[1]) <= 0:
+            self.fail(f"'{value}' is no amount of memory: write, for example, 1.5GB or 800MB.")
+        return float(match[1]) * _UNITS[(match[2] or "").upper().removesuffix("B")]
 
 
 def tell_first_run(quiet: bool) -> None:

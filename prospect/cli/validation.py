@@ -12,6 +12,7 @@ from prospect.cli.options import (
     progress_of,
     source_of,
     takes_drivers,
+    takes_progress,
     takes_quiet,
     takes_vectors,
     takes_workers,
@@ -81,6 +82,7 @@ Example: prospect validate gold.prospect lapland/
 @takes_drivers
 @takes_workers
 @takes_quiet
+@takes_progress
 def validate(
     sources: tuple[Path, ...],
     commodity: str | None,
@@ -102,6 +104,7 @@ def validate(
     drivers: tuple[str, ...],
     workers: int | None,
     quiet: bool,
+    told: str,
 ) -> None:
     """Put a model to the test on ground it has not seen, beside baselines that are simple.
 
@@ -110,6 +113,7 @@ def validate(
     """
     from dataclasses import replace
 
+    from prospect.detectability import with_cover
     from prospect.errors import ModelError
     from prospect.model import load_model
     from prospect.project import OccurrenceSpec
@@ -135,11 +139,14 @@ def validate(
     given = source_of(sources)
     project = as_project(given, vectors=pairs_of(vectors), allow_drivers=drivers)
     if model is not None:
+        whole = project
         project, _ = select_layers(model, project, {}, guessed=isinstance(given, list))
+        # No evidence, but measures are told on outcrop and under cover apart.
+        project = with_cover(project, whole)
     stack = open_stack(project, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)
-    progress = progress_of(quiet)
+    progress = progress_of(quiet, told)
     if model is None:
         spec = project.occurrences if occurrences is None else OccurrenceSpec(occurrences)
         if spec is None:

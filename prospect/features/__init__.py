@@ -54,6 +54,7 @@ from prospect.features.lithology import (
     contact_proximity,
 )
 from prospect.features.local import (
+    bands,
     class_code,
     log,
     one_hot,
@@ -114,6 +115,7 @@ __all__ = [
     "Recipe",
     "aspect",
     "band_ratio",
+    "bands",
     "class_code",
     "class_entropy",
     "class_majority",

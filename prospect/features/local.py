@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -360,4 +361,48 @@ def one_hot(
     gaps = layer == -1
     for column, code in zip(out, codes, strict=True):
         np.equal(layer, code, out=column, casting="unsafe")
+        np.copyto(column, np.nan, where=gaps)
+
+
+def _band_columns(parameters: Parameters) -> list[str]:
+    edges = [f"{edge:g}" for edge in _rising(parameters["edges"])]
+    between = [f"{low}–{high}" for low, high in pairwise(edges)]
+    return [f"to {edges[0]}", *between, f"over {edges[-1]}"]
+
+
+def _rising(edges: list[float]) -> list[float]:
+    if not edges or any(low >= high for low, high in pairwise(edges)):
+        raise RecipeError(f"edges of bands are rising numbers, but {edges} came.")
+    return edges
+
+
+@operation(columns=_band_columns, units="1")
+def bands(layer: Array, *, out: Array, cell: Cell, edges: list[float]) -> None:
+    """
+    One column a band: 1 in the band, 0 elsewhere.
+
+    For evidence that is best neither near nor far: some way outside a contact, or where a
+    basin is neither shallow nor deep.
+
+    Parameters
+    ----------
+    layer : DataArray of shape (y, x)
+    edges : list of float, in the unit of the layer
+        Rising. A band holds its upper edge and not its lower one; the first is of all up to
+        the first edge, the last of all beyond the last.
+
+    Returns
+    -------
+    DataArray of shape (feature, y, x), float32
+        Gaps stay gaps.
+
+    Raises
+    ------
+    RecipeError
+        If edges do not rise.
+    """
+    limits = [-np.inf, *_rising(edges), np.inf]
+    gaps = np.isnan(layer)
+    for column, low, high in zip(out, limits, limits[1:], strict=False):
+        np.copyto(column, (layer > low) & (layer <= high))
         np.copyto(column, np.nan, where=gaps)

@@ -8,6 +8,7 @@ from prospect.models.fuzzy import FuzzyOverlay
 from prospect.models.negative_draws import NegativeDraws
 from prospect.models.patterns import pattern_weights
 from prospect.models.signed_logistic import SignedLogistic
+from prospect.models.training_draws import TrainingDraws
 from prospect.models.weights_of_evidence import WeightsOfEvidence
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "FuzzyOverlay",
     "NegativeDraws",
     "SignedLogistic",
+    "TrainingDraws",
     "WeightsOfEvidence",
     "pattern_weights",
 ]

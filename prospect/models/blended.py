@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -118,24 +119,55 @@ class BlendedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = validate_data(
             self, X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan", reset=False
         )
-        total, weight = np.zeros(len(X)), np.zeros(len(X))
-        parts = (
+        parts = self.parts_
+        mean = weighted_ranks(
+            [score(estimator, X) for estimator, _, _ in parts],
+            [ranks for _, ranks, _ in parts],
+            [share for _, _, share in parts],
+        )
+        return np.column_stack([1 - mean, mean])
+
+    @property
+    def parts_(self) -> list[tuple[Any, Array, float]]:
+        """Those that count: the fitted classifier, its scores of background, its weight."""
+        both = (
             (self.knowledge_, self.knowledge_ranks_, 1 - self.weight_),
             (self.learner_, self.learner_ranks_, self.weight_),
         )
-        for estimator, ranks, share in parts:
-            if share > 0:
-                found = _rank(score(estimator, X), ranks)
-                total += share * np.nan_to_num(found)
-                weight += share * ~np.isnan(found)
-        mean = np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.nan)
-        return np.column_stack([1 - mean, mean])
+        return [part for part in both if part[2] > 0]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The second class where more than half of the background ranks lower."""
         likely = self.predict_proba(X)[:, 1] > 0.5
         predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
         return predicted
+
+
+def weighted_ranks(
+    scores: Sequence[Array], among: Sequence[Array], shares: Sequence[float]
+) -> Array:
+    """
+    Weighted mean of the ranks of several scores of the same cells.
+
+    Parameters
+    ----------
+    scores : sequence of array, all of one shape
+    among : sequence of array of shape (n,)
+        Scores in rising order, among which each is ranked.
+    shares : sequence of float
+
+    Returns
+    -------
+    array
+        Scores that are NaN are left out; NaN where all are.
+    """
+    total, weight = np.zeros(scores[0].shape), np.zeros(scores[0].shape)
+    for each, ranks, share in zip(scores, among, shares, strict=True):
+        found = _rank(each, ranks)
+        total += share * np.nan_to_num(found)
+        weight += share * ~np.isnan(found)
+    mean: Array = np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.nan)
+    return mean
 
 
 def _trees() -> Any:

@@ -195,7 +195,29 @@ class FuzzyOverlay(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             product *= np.where(here, value, 1)
             complement *= np.where(here, 1 - value, 1)
             least, most = np.fmin(least, value), np.fmax(most, value)
-        share = len(groups) / np.maximum(known, 1)
+        return self.overlaid(product, complement, known, least, most)
+
+    def overlaid(
+        self, product: Array, complement: Array, known: Array, least: Array, most: Array
+    ) -> Array:
+        """
+        The overlay of what the known kinds of evidence have in common.
+
+        Parameters
+        ----------
+        product, complement : array of shape (n,)
+            Of their memberships, and of 1 less each.
+        known : array of shape (n,)
+            How many kinds of evidence are known.
+        least, most : array of shape (n,)
+            The smallest and the largest membership.
+
+        Returns
+        -------
+        array of shape (n,)
+            NaN where nothing is known.
+        """
+        share = np.unique(self._group[self.used_]).size / np.maximum(known, 1)
         product, total = product**share, 1 - complement**share
         score = {
             "gamma": total**self.gamma * product ** (1 - self.gamma),

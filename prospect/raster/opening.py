@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,10 @@ from rasterio.io import DatasetReader
 
 from prospect.errors import GridError, LayerError
 from prospect.grid import Grid, crs_name
+from prospect.limits import BLOCK, CELLS, EXPANSION
+from prospect.raster.sidecars import SIDECARS, Said, read_sidecar, read_text, read_world
 
-MAX_BLOCK_BYTES = 512 * 2**20
-"""Largest block that is read; one block is decoded at once."""
-
-MAX_CELLS = 20 * 10**9
-"""Largest raster accepted: both countries at 10 m are 4 × 10⁹ cells."""
-
-MAX_EXPANSION = 20_000
-"""Largest ratio of decoded to stored bytes; constant layers reach about 1,000."""
+MAX_BANDS = 10_000
 
 SMALL = 2**30
 """Decoded size below which the expansion is of no interest."""
@@ -52,6 +47,7 @@ _SAFE = {
 }
 
 _DRIVERS = {"GTiff": "GeoTIFF", "AIG": "ESRI grid"}
+_ALLOWABLE = (*_DRIVERS, SIDECARS)
 
 
 class _Reader(DatasetReader):  # type: ignore[misc]
@@ -88,6 +84,8 @@ class RasterInfo:
     driver : str
     notes : tuple of str
         What was found around the file and how it was taken.
+    classes : mapping of int to str
+        Names of class codes, where a table beside the file gives them.
     """
 
     path: Path
@@ -102,6 +100,7 @@ class RasterInfo:
     bands: int
     driver: str
     notes: tuple[str, ...]
+    classes: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def is_float(self) -> bool:
@@ -127,7 +126,8 @@ def safe_open(path: Path | str, *, allow_drivers: tuple[str, ...] = ()) -> Itera
         A file on this computer. A GeoTIFF, whatever its name; other formats only
         when their driver is allowed.
     allow_drivers : tuple of str
-        Further GDAL drivers, for example ``("AIG",)`` for ESRI grids.
+        Further GDAL drivers, for example ``("AIG",)`` for ESRI grids; ``"PAM"`` stands for
+        the ``.aux.xml`` beside a file, which :func:`read_info` then follows.
 
     Yields
     ------
@@ -140,12 +140,13 @@ def safe_open(path: Path | str, *, allow_drivers: tuple[str, ...] = ()) -> Itera
         beyond the caps.
     """
     path = require_file(path)
-    drivers = ["GTiff", *allow_drivers] if path.is_file() else list(allow_drivers)
-    unknown = [name for name in allow_drivers if name not in _DRIVERS]
+    unknown = [name for name in allow_drivers if name not in _ALLOWABLE]
     if unknown:
         raise LayerError(
-            f"Driver '{unknown[0]}' cannot be allowed; those that can: {', '.join(_DRIVERS)}."
+            f"Driver '{unknown[0]}' cannot be allowed; those that can: {', '.join(_ALLOWABLE)}."
         )
+    drivers = [name for name in allow_drivers if name != SIDECARS]
+    drivers = ["GTiff", *drivers] if path.is_file() else drivers
     if not drivers:
         raise LayerError(
             f"{path} is a folder, but a GeoTIFF file was expected; "
@@ -221,7 +222,8 @@ def read_info(
                 f"{path} holds {dtype} values, but real ones were expected: "
                 "export the amplitude or one part."
             )
-        transform, crs, notes = _georeference(path, dataset)
+        said = read_sidecar(path) if SIDECARS in allow_drivers else None
+        transform, crs, notes = _georeference(path, dataset, said)
         try:
             grid = Grid(crs, transform, dataset.shape)
         except GridError as error:
@@ -229,6 +231,10 @@ def read_info(
         _require_degrees(path, grid)
         nodata = dataset.nodatavals[band - 1]
         scale, offset = float(dataset.scales[band - 1]), float(dataset.offsets[band - 1])
+        if said is not None:
+            of_band = said.bands.get(band, {})
+            nodata = of_band.get("NoDataValue", nodata)
+            scale, offset = of_band.get("Scale", scale), of_band.get("Offset", offset)
         if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
             raise LayerError(
                 f"{path} says that its values are to be scaled by {scale:g} and moved by "
@@ -249,6 +255,25 @@ def read_info(
             driver=str(dataset.driver),
             notes=tuple(notes),
         )
+
+
+def read_tags(path: Path | str, band: int = 0) -> dict[str, str]:
+    """
+    The metadata of a raster, or of one of its bands.
+
+    Parameters
+    ----------
+    path : path
+    band : int
+        Counted from 1; 0 for the whole file.
+
+    Raises
+    ------
+    LayerError
+        If the file cannot be trusted.
+    """
+    with safe_open(path) as dataset:
+        return dict(dataset.tags(band))
 
 
 def _require_degrees(path: Path, grid: Grid) -> None:
@@ -286,21 +311,25 @@ def _require_sane(path: Path, dataset: Any) -> None:
         block *= dataset.count
     decoded = rows * cols * itemsize * dataset.count
     stored = path.stat().st_size if path.is_file() else decoded
-    if rows * cols > MAX_CELLS or dataset.count > 10_000:
+    if dataset.count > MAX_BANDS:
         raise LayerError(
-            f"{path} claims {rows} × {cols} cells in {dataset.count} bands, more than the "
-            f"{MAX_CELLS:.0e} that are accepted: cut it into sheets."
+            f"{path} claims {dataset.count} bands, more than the {MAX_BANDS} that are accepted: "
+            "export those that are needed."
         )
-    if block > MAX_BLOCK_BYTES:
+    if rows * cols > CELLS.value:
         raise LayerError(
-            f"{path} stores blocks of {block / 2**20:.0f} MB, more than the "
-            f"{MAX_BLOCK_BYTES // 2**20} MB that are accepted: rewrite it tiled, for example with "
-            "gdal_translate -co TILED=YES."
+            f"{path} claims {rows} × {cols} cells: {CELLS.refusal(rows * cols)}, or cut it into "
+            "sheets."
         )
-    if decoded > SMALL and decoded > MAX_EXPANSION * max(stored, 1):
+    if block > BLOCK.value:
         raise LayerError(
-            f"{path} would grow from {stored} bytes to {decoded / 2**30:.1f} GB when read, "
-            "which no real layer does: check where it comes from."
+            f"{path} stores blocks of {BLOCK.refusal(block)}, or rewrite it tiled, for example "
+            "with gdal_translate -co TILED=YES."
+        )
+    if decoded > SMALL and decoded > EXPANSION.value * max(stored, 1):
+        raise LayerError(
+            f"{path} would grow from {stored} bytes to {decoded / 2**30:.1f} GB when read, by "
+            f"{EXPANSION.refusal(decoded / max(stored, 1))}."
         )
 
 
@@ -309,10 +338,14 @@ def _itemsize(dtype: str) -> int:
     return max(1, int(digits) // 8) if digits else 1
 
 
-def _georeference(path: Path, dataset: Any) -> tuple[Affine, CRS, list[str]]:
+def _georeference(
+    path: Path, dataset: Any, said: Said | None = None
+) -> tuple[Affine, CRS, list[str]]:
     """Transform and coordinate system: the file's own, else those of plain sidecars."""
     notes = []
     transform = dataset.transform
+    if said is not None and said.transform is not None:
+        transform = said.transform
     if transform == Affine.identity():
         world = _sibling(path, _world_suffixes(path))
         if world is None:
@@ -320,10 +353,10 @@ def _georeference(path: Path, dataset: Any) -> tuple[Affine, CRS, list[str]]:
                 f"{path} does not say where it lies: it has neither a geotransform nor a world "
                 "file beside it. Georeference it, for example in QGIS."
             )
-        transform = _read_world(world)
+        transform = read_world(world)
         notes.append(f"position from {world.name}")
-    crs = None
-    if dataset.crs:
+    crs = None if said is None else said.crs
+    if crs is None and dataset.crs:
         try:
             crs = CRS.from_user_input(dataset.crs.to_wkt())
         except (CRSError, RasterioError, CPLE_BaseError) as error:
@@ -339,14 +372,16 @@ def _georeference(path: Path, dataset: Any) -> tuple[Affine, CRS, list[str]]:
                 "gdal_edit.py -a_srs EPSG:32642, or put a .prj file beside it."
             )
         try:
-            crs = CRS.from_user_input(prj.read_text(encoding="utf-8", errors="replace").strip())
+            crs = CRS.from_user_input(read_text(prj).strip())
         except CRSError as error:
             raise LayerError(
                 f"{prj} is not a coordinate system ({one_line(error)}): write WKT or EPSG:code."
             ) from error
         notes.append(f"coordinate system from {prj.name}")
     sidecar = path.with_name(path.name + ".aux.xml")
-    if path.is_file() and sidecar.exists():
+    if said is not None:
+        notes.append(f"{sidecar.name} followed")
+    elif path.is_file() and sidecar.exists():
         notes.append(f"{sidecar.name} ignored")
     return transform, crs, notes
 
@@ -363,18 +398,3 @@ def _sibling(path: Path, suffixes: tuple[str, ...]) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
-
-
-def _read_world(path: Path) -> Affine:
-    """A world file: six numbers; the last two are the centre of the upper-left cell."""
-    words = path.read_text(encoding="ascii", errors="replace")[:4096].replace(",", ".").split()
-    try:
-        a, d, b, e, x, y = (float(word) for word in words[:6])
-    except ValueError as error:
-        raise LayerError(
-            f"{path} is not a world file: six numbers were expected, but '{' '.join(words[:6])}' "
-            "came."
-        ) from error
-    if not all(math.isfinite(v) for v in (a, b, d, e, x, y)):
-        raise LayerError(f"{path} is not a world file: its numbers are not finite.")
-    return Affine(a, b, x - (a + b) / 2, d, e, y - (d + e) / 2)

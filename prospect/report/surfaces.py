@@ -12,19 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prospect.styles import COLOURS, SHARES
+from prospect.styles import COLOURS, SHARES, class_colours
 
 STEPS = 36
 """Codes between two shares of the area, so that a cell's own share can be told."""
 
 CODES = 255
 """Codes of a picture; 0 is a gap."""
-
-# Okabe and Ito (2008), and lighter shades of them.
-CLASS_COLOURS = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999",
-    "#99c7e0", "#f5d899", "#99d8c7", "#ebc9dc",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ def by_ramp(name: str, values: NDArray[np.float32], colours: str = "cividis") ->
 def by_class(name: str, values: NDArray[Any], labels: Sequence[str]) -> Surface:
     """A colour a class; -1 is a gap."""
     codes = np.where(values < 0, 0, values + 1).astype(np.uint8)
-    colours = tuple(CLASS_COLOURS[k % len(CLASS_COLOURS)] for k in range(len(labels)))
+    colours = tuple(f"#{r:02x}{g:02x}{b:02x}" for r, g, b, _ in class_colours(len(labels)))
     return Surface(name, "classes", _png(codes), colours, labels=tuple(labels))
 
 

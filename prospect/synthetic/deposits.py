@@ -14,6 +14,7 @@ from prospect.raster import burn
 from prospect.synthetic import geology as rocks
 from prospect.synthetic.fields import Field, distance_to, random_field
 from prospect.synthetic.geology import Geology
+from prospect.synthetic.worlds import World
 
 EXPECTED = {"antimony": 55.0, "gold": 70.0, "coal": 26.0}
 """Expected number of deposits in the map."""
@@ -27,7 +28,7 @@ def latent_fields(grid: Grid, rng: Generator) -> dict[str, Field]:
     return {name: random_field(rng, grid.shape, grid.cell.dx, 5_000.0) for name in EXPECTED}
 
 
-def scores(geology: Geology) -> dict[str, Field]:
+def scores(geology: Geology, world: World) -> dict[str, Field]:
     """The mapped drivers of ore, weighed and added: z for each commodity."""
     grid, cell = geology.grid, geology.grid.cell.dx
     thrust = distance_to(burn(geology.thrusts, grid, all_touched=True) > 0, cell)
@@ -41,23 +42,32 @@ def scores(geology: Geology) -> dict[str, Field]:
         distance_to(bedrock == rocks.CARBONATE, cell), distance_to(bedrock == rocks.SHALE, cell)
     )
     pluton = distance_to(bedrock == rocks.GRANITOID, cell)
-    density = gaussian_filter(slips.astype(np.float64), 2_500.0 / cell)
+    density = gaussian_filter(slips.astype(np.float64), world.stretch * 2_500.0 / cell)
     density /= density.max()
     jurassic = (bedrock == rocks.JURASSIC).astype(np.float64)
-    return {
-        "antimony": 2.2 * np.exp(-thrust / 1500.0)
-        + 2.0 * np.exp(-contact / 800.0)
-        + 1.4 * np.exp(-0.5 * (node / 1500.0) ** 2)
-        + 0.5 * np.exp(-slip / 2000.0)
+    far = world.stretch
+    drivers = {
+        "antimony": 2.2 * np.exp(-thrust / (far * 1500.0))
+        + 2.0 * np.exp(-contact / (far * 800.0))
+        + 1.4 * np.exp(-0.5 * (node / (far * 1500.0)) ** 2)
+        + 0.5 * np.exp(-slip / (far * 2000.0))
         - 1.2 * (bedrock == rocks.GRANITOID),
-        "gold": 1.9 * np.exp(-slip / 1200.0)
+        "gold": 1.9 * np.exp(-slip / (far * 1200.0))
         + 1.3 * density
-        + 1.2 * np.exp(-(((pluton - 1500.0) / 2500.0) ** 2))
+        + 1.2 * np.exp(-(((pluton / far - 1500.0) / 2500.0) ** 2))
         + 0.9 * np.isin(bedrock, [rocks.SHALE, rocks.SCHIST]),
         "coal": 3.2 * jurassic
-        + np.exp(-geology.basin_depth / 600.0)
-        - 0.6 * jurassic * np.exp(-thrust / 700.0),
+        + np.exp(-geology.basin_depth / (far * 600.0))
+        - 0.6 * jurassic * np.exp(-thrust / (far * 700.0)),
     }
+    return {name: world.sign * z for name, z in drivers.items()}
+
+
+def blind_driver(grid: Grid, rng: Generator) -> Field:
+    """What faults that no survey mapped add to z: 2.2 beside them, a third of it at 1.5 km."""
+    lines = rocks.strike_slip_lines(grid, rng)
+    near = distance_to(burn(lines, grid, all_touched=True) > 0, grid.cell.dx)
+    return np.asarray(2.2 * np.exp(-near / 1500.0))
 
 
 def exponent(z: Field, latent: Field) -> Field:

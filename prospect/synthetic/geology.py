@@ -64,7 +64,7 @@ def make_geology(grid: Grid, streams: dict[str, Generator]) -> Geology:
         across=across,
         basin_depth=depth,
         thrusts=_thrusts(grid, across, plutons),
-        strike_slip=_strike_slip(grid, streams["faults"]),
+        strike_slip=strike_slip_lines(grid, streams["faults"]),
     )
 
 
@@ -121,7 +121,7 @@ def _thrusts(grid: Grid, across: Field, plutons: list[Polygon]) -> list[LineStri
     return lines
 
 
-def _strike_slip(grid: Grid, rng: Generator) -> list[LineString]:
+def strike_slip_lines(grid: Grid, rng: Generator) -> list[LineString]:
     """Thirty-four rough lines in three sets, a few of them long."""
     west, south, east, north = grid.bounds
     lines = []

@@ -23,6 +23,7 @@ from prospect.raster import polygons
 from prospect.synthetic import surveys
 from prospect.synthetic.deposits import (
     EXPECTED,
+    blind_driver,
     discover,
     exponent,
     intensity,
@@ -35,6 +36,7 @@ from prospect.synthetic.drilling import boreholes
 from prospect.synthetic.fields import Field
 from prospect.synthetic.geology import CLASSES, Geology, make_geology, parts
 from prospect.synthetic.relief import Relief, make_relief
+from prospect.synthetic.worlds import World, world
 from prospect.vector import frame
 
 CRS = pyproj.CRS("EPSG:32642")
@@ -79,13 +81,32 @@ ATTRS: dict[str, dict[str, Any]] = {
         "long_name": "Quaternary cover",
         "classes": {0: "outcrop", 1: "quaternary cover"},
     },
+    "magnetics_rtp": {
+        "role": "magnetics.rtp",
+        "kind": "continuous",
+        "units": "nT",
+        "long_name": "Magnetic anomaly reduced to the pole",
+    },
+    **{
+        f"radiometrics_{element}": {
+            "role": f"radiometrics.{element}",
+            "kind": "continuous",
+            "units": unit,
+            "long_name": f"{name} by gamma rays",
+        }
+        for element, unit, name in (
+            ("K", "%", "Potassium"),
+            ("Th", "ppm", "Equivalent thorium"),
+            ("U", "ppm", "Equivalent uranium"),
+        )
+    },
 }
 
 # A part takes its own stream, so that changing one leaves the others as they were; new
 # parts go to the end.
 _GROUND = (
     "belt", "faults", "plutons", "basins", "relief", "latent", "magnetics", "gravity",
-    "geochemistry", "licences", "names", "drilling",
+    "geochemistry", "licences", "names", "radiometrics", "blind", "drilling",
 )  # fmt: skip
 _DRAWN = ("deposits", "discovery", "report")
 
@@ -108,7 +129,8 @@ class Truth:
     ----------
     intensity : Dataset of (y, x), float32
         Expected deposits per cell of each commodity. Its order is the best score there is:
-        no map can rank better. 0 where the commodity cannot be, NaN under cover.
+        no map can rank better. 0 where the commodity cannot be, NaN under cover (unless the
+        world is of concealed deposits).
     score : Dataset of (y, x), float32
         z, the part of the logarithm of the intensity that mapped geology explains.
     deposits : DataFrame
@@ -129,6 +151,8 @@ class Region:
     ----------
     seed, realisation : int
         What it was made from.
+    kind : str
+        Of world.
     grid : Grid
         Of all layers.
     layers : Dataset of (y, x)
@@ -154,6 +178,7 @@ class Region:
 
     seed: int
     realisation: int
+    kind: str
     grid: Grid
     layers: xr.Dataset
     faults: pd.DataFrame
@@ -181,6 +206,7 @@ def make_region(
     shape: tuple[int, int] = (320, 400),
     cell: float = 250.0,
     realisation: int = 0,
+    kind: str = "ordinary",
 ) -> Region:
     """
     Make a fold–thrust belt with antimony, gold and coal in it.
@@ -201,6 +227,11 @@ def make_region(
         Side of a cell in metres. ``shape=(80, 100), cell=1000`` is the same extent, quickly.
     realisation : int
         Another number draws other deposits, known or not, in the same ground.
+    kind : str
+        Of world: ``ordinary``, where ore follows what the commodity files expect, or one that
+        contradicts them: ``wrong signs``, ``other lengths``, ``missing driver``,
+        ``catchment dispersion`` or ``concealed deposits``. Ground and surveys are the same
+        in all but ``catchment dispersion``.
 
     Returns
     -------
@@ -210,6 +241,8 @@ def make_region(
     ------
     GridError
         If the map would be less than 10 km wide.
+    ProspectError
+        If there is no such kind of world.
 
     Examples
     --------
@@ -222,6 +255,7 @@ def make_region(
             f"A region needs at least {MARGIN / 1000:g} km on each side, but its shape is "
             f"{tuple(shape)} with cells of {cell:g} m: make it larger."
         )
+    how = world(kind)
     streams = _streams(seed, realisation)
     grid = Grid(CRS, Affine(cell, 0.0, CORNER[0], 0.0, -cell, CORNER[1]), shape)
     edge = round(MARGIN / cell)
@@ -231,15 +265,24 @@ def make_region(
     geology = make_geology(ground, streams)
     relief = make_relief(geology, streams["relief"])
     latent = latent_fields(ground, streams["latent"])
-    layers, assays = _observe(geology, relief, latent, grid, inner, streams)
+    layers, assays = _observe(geology, relief, latent, grid, inner, streams, how)
     names = _names(streams["names"])
 
     cover = relief.cover[inner]
     basin = geology.basin_depth[inner] > 0
-    mapped = {name: field[inner] for name, field in scores(geology).items()}
-    z = {name: np.where(cover, np.nan, field) for name, field in mapped.items()}
+    mapped = {name: field[inner] for name, field in scores(geology, how).items()}
+    # Where ore is not asked for: under cover, unless that is what the world is about.
+    unknown = cover & (not how.concealed)
+    z = {name: np.where(unknown, np.nan, field) for name, field in mapped.items()}
+    hidden = blind_driver(ground, streams["blind"])[inner] if how.blind else 0.0
+    coal_bearing = ~basin if how.sign < 0 else basin
     rate = {
-        name: intensity(z[name], latent[name][inner], basin if name == "coal" else ~basin, number)
+        name: intensity(
+            z[name] + hidden,
+            latent[name][inner],
+            coal_bearing if name == "coal" else ~basin,
+            number,
+        )
         for name, number in EXPECTED.items()
     }
     deposits = realise(grid, rate, streams["deposits"])
@@ -248,9 +291,11 @@ def make_region(
     row, col, _ = grid.index(deposits["x"].to_numpy(), deposits["y"].to_numpy())
     access = np.exp(-relief.valley_distance[inner][row, col] / 4_000.0)
     deposits["known"] = discover(deposits, access, streams["discovery"])
+    deposits["known"] &= ~cover[row, col]  # nobody finds deposits under cover
     return Region(
         seed=seed,
         realisation=realisation,
+        kind=kind,
         grid=grid,
         layers=layers,
         faults=faults,
@@ -286,17 +331,25 @@ def _observe(
     grid: Grid,
     inner: tuple[slice, slice],
     streams: dict[str, Generator],
+    how: World,
 ) -> tuple[xr.Dataset, pd.DataFrame]:
     """The layers on the map's grid, and the drainage samples that some come from."""
-    samples, limits = surveys.drainage_samples(geology, relief, latent, streams["geochemistry"])
+    samples, limits = surveys.drainage_samples(
+        geology, relief, latent, streams["geochemistry"], dispersed=how.dispersed
+    )
+    magnetics = surveys.magnetics(geology, streams["magnetics"])
+    pole = surveys.reduced_to_pole(magnetics, grid.cell.dx)
+    rays = surveys.radiometrics(geology, relief, latent, streams["radiometrics"])
     # Decimals that no instrument gives would only swell the files.
     fields = {
-        "magnetics": surveys.magnetics(geology, streams["magnetics"])[inner].round(1),
+        "magnetics": magnetics[inner].round(1),
         "gravity": surveys.gravity(geology, relief, streams["gravity"])[inner].round(2),
         "elevation": relief.elevation[inner].round(1),
         "lithology": np.where(relief.cover, -1, geology.bedrock)[inner],
         "cover": relief.cover[inner],
         **surveys.geochemical_maps(grid.x, grid.y, samples, limits),
+        "magnetics_rtp": pole[inner].round(1),
+        **{f"radiometrics_{name}": field[inner].round(2) for name, field in rays.items()},
     }
     layers = _dataset(fields, grid)
     for name, attrs in ATTRS.items():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
+from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.spatial import KDTree
 
 from prospect.synthetic.fields import Field, random_field
 from prospect.synthetic.geology import GRANITOID, Geology, strike_grain
-from prospect.synthetic.relief import Relief
+from prospect.synthetic.relief import Drainage, Relief
 
 # Each row follows the classes of the geology: shale, carbonate, flysch, schist, granitoid,
 # Jurassic, molasse.
@@ -33,6 +34,18 @@ HALO = {"Sb": (0.9, 0.0), "Au": (0.0, 0.9), "As": (0.64, 0.64), "Hg": (0.86, 0.0
 """How the antimony and gold latent fields show in the logarithm of an element."""
 CENSORED = {"Au": 0.55, "Sb": 0.35, "As": 0.10}
 """Share of samples below the detection limit."""
+
+RADIOMETRICS = {
+    "K": [2.6, 0.5, 1.9, 2.2, 3.6, 1.4, 1.7],
+    "Th": [12.0, 2.5, 9.0, 11.0, 20.0, 6.0, 7.0],
+    "U": [4.0, 1.6, 2.5, 2.6, 5.0, 2.0, 2.1],
+}
+"""Median of a rock: % potassium, ppm thorium and uranium."""
+GRAVEL = {"K": 1.9, "Th": 8.5, "U": 2.4}
+ALTERED = 0.15
+"""How the gold latent field shows in the logarithm of potassium."""
+FIELD = 58.0, 5.0
+"""Inclination and declination of the magnetic field, in degrees."""
 
 REACH = 2_500.0
 """Distance in metres from the nearest sample beyond which a geochemical map has a gap."""
@@ -57,20 +70,63 @@ def magnetics(geology: Geology, rng: Generator) -> Field:
     magnetised = SUSCEPTIBILITY[geology.bedrock - 1] * np.exp(fabric * grain + 0.25 * zoning)
     pad = round(15_000.0 / cell)
     source = np.pad(magnetised, pad, mode="reflect")
-    ky = -2 * np.pi * fft.fftfreq(source.shape[0], cell)[:, np.newaxis]
-    kx = 2 * np.pi * fft.rfftfreq(source.shape[1], cell)[np.newaxis, :]
-    k = np.hypot(kx, ky)
-    k[0, 0] = np.inf
-    inclination, declination = np.deg2rad(58.0), np.deg2rad(5.0)
-    dip = (
-        np.sin(inclination)
-        + 1j * np.cos(inclination) * (kx * np.sin(declination) + ky * np.cos(declination)) / k
-    )
+    k, dip = _dip(source.shape, cell)
     response = 53_500.0 / 2 * dip**2 * np.exp(-300.0 * k) * -np.expm1(-2_000.0 * k)
     anomaly = fft.irfft2(response * fft.rfft2(source), s=source.shape)[pad:-pad, pad:-pad]
     regional = 30.0 * random_field(rng, grid.shape, cell, 60_000.0)
     noise = rng.normal(0.0, 5.0, grid.shape)
     return np.asarray(anomaly + regional + noise + _levelling(grid.shape, cell, rng))
+
+
+def reduced_to_pole(measured: Field, cell: float) -> Field:
+    """
+    The measured anomaly in nT as it would be were the field vertical, its noise included.
+
+    The mean stays as it is, since no field says what it would be at the pole.
+    """
+    pad = round(15_000.0 / cell)
+    source = np.pad(measured, pad, mode="reflect")
+    _, dip = _dip(source.shape, cell)
+    dip[0, 0] = 1.0
+    turned = fft.irfft2(fft.rfft2(source) / dip**2, s=source.shape)
+    return np.asarray(turned[pad:-pad, pad:-pad])
+
+
+def radiometrics(
+    geology: Geology, relief: Relief, latent: dict[str, Field], rng: Generator
+) -> dict[str, Field]:
+    """
+    Potassium in %, equivalent thorium and uranium in ppm, from the air.
+
+    Rocks decide, and soils that are wetter or drier, which all three share; where gold was
+    likely, potassium was added. Gravel hides it.
+    """
+    grid, cell = geology.grid, geology.grid.cell.dx
+    soil = 0.12 * random_field(rng, grid.shape, cell, 6_000.0)
+    fields = {}
+    for element, rocks in RADIOMETRICS.items():
+        own = 0.3 * random_field(rng, grid.shape, cell, 4_000.0, smoothness=1.0)
+        altered = ALTERED * latent["gold"] if element == "K" else 0.0
+        ground = np.log(np.array(rocks))[geology.bedrock - 1] + own + altered
+        ground = np.where(relief.cover, np.log(GRAVEL[element]), ground)
+        # What is counted comes from a few hundred metres around.
+        seen = gaussian_filter(np.exp(ground + soil), 250.0 / cell)
+        fields[element] = seen * np.exp(rng.normal(0.0, 0.06, grid.shape))
+    return fields
+
+
+def _dip(shape: tuple[int, int], cell: float) -> tuple[Field, NDArray[np.complex128]]:
+    """Wavenumbers of a real transform, and what the field's dip does to each."""
+    ky = -2 * np.pi * fft.fftfreq(shape[0], cell)[:, np.newaxis]
+    kx = 2 * np.pi * fft.rfftfreq(shape[1], cell)[np.newaxis, :]
+    k = np.hypot(kx, ky)
+    k[0, 0] = np.inf
+    inclination, declination = np.deg2rad(FIELD)
+    dip = (
+        np.sin(inclination)
+        + 1j * np.cos(inclination) * (kx * np.sin(declination) + ky * np.cos(declination)) / k
+    )
+    return k, dip
 
 
 def _levelling(shape: tuple[int, int], cell: float, rng: Generator) -> Field:
@@ -97,10 +153,21 @@ def gravity(geology: Geology, relief: Relief, rng: Generator) -> Field:
 
 
 def drainage_samples(
-    geology: Geology, relief: Relief, latent: dict[str, Field], rng: Generator
+    geology: Geology,
+    relief: Relief,
+    latent: dict[str, Field],
+    rng: Generator,
+    *,
+    dispersed: bool = False,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """
     Stream sediments at irregular points along small streams.
+
+    Parameters
+    ----------
+    dispersed : bool
+        A sample holds the mean content of its catchment (Hawkes 1976), not that of the
+        ground it was taken on.
 
     Returns
     -------
@@ -122,20 +189,23 @@ def drainage_samples(
         "x": grid.x[col] + rng.uniform(-cell / 2, cell / 2, count),
         "y": grid.y[row] + rng.uniform(-cell / 2, cell / 2, count),
     }
-    unit = geology.bedrock[row, col] - 1
+    unit = geology.bedrock - 1
+    drainage = Drainage(relief.elevation, cell) if dispersed else None
     limits = {}
     for element, offsets in OFFSETS.items():
-        local = random_field(rng, grid.shape, cell, 10_000.0)[row, col]
+        local = random_field(rng, grid.shape, cell, 10_000.0)
         antimony, gold = HALO.get(element, (0.0, 0.0))
-        logarithm = (
+        ground = (
             np.log(BACKGROUND[element])
             + np.array(offsets)[unit]
             + 0.35 * local
-            + antimony * latent["antimony"][row, col]
-            + gold * latent["gold"][row, col]
-            + rng.normal(0.0, 0.6, count)
+            + antimony * latent["antimony"]
+            + gold * latent["gold"]
         )
-        table[element] = np.exp(logarithm)
+        if drainage is not None:
+            area = drainage.gather(np.ones(grid.shape))
+            ground = np.log(drainage.gather(np.exp(ground)) / area)
+        table[element] = np.exp(ground[row, col] + rng.normal(0.0, 0.6, count))
         if element in CENSORED:
             limits[element] = float(f"{np.quantile(table[element], CENSORED[element]):.2g}")
     return pd.DataFrame(table), limits

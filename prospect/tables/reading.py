@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from pathlib import Path
 
 import pandas as pd
 
 from prospect.errors import LayerError
+from prospect.limits import TABLE, TABLE_CELLS
 from prospect.raster import atomic_path, require_file
 from prospect.raster.opening import one_line
 from prospect.tables.columns import guess_columns
+from prospect.tables.spreadsheets import Rows, read_sheets
 
 TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx")
 
 CYRILLIC = ("cp1251", "cp866", "koi8-r")
 """Eight-bit encodings of Russian texts, the likeliest first."""
 
-MAX_SHEET_BYTES = 2**30
-"""A spreadsheet that would unpack to more is refused."""
+MAX_LINE = 2**22
+"""Longest line of a table, in bytes."""
+
+MAX_COLUMNS = 16_384
+"""Most columns of a table, as spreadsheets have it."""
 
 _TITLES = 20
 """Rows of a sheet among which its header is looked for, below titles and remarks."""
@@ -140,7 +144,7 @@ def _likeness(sample: bytes, encoding: str) -> float:
 
 
 def _read_text(path: Path, encoding: str | None) -> pd.DataFrame:
-    data = path.read_bytes()
+    data = _read_bytes(path)
     named, encoding = encoding, encoding or guess_encoding(data)
     if b"\0" in data and not encoding.lower().startswith("utf-16"):
         raise LayerError(f"{path} is not a text but a binary file: export it as CSV, in UTF-8.")
@@ -152,8 +156,9 @@ def _read_text(path: Path, encoding: str | None) -> pd.DataFrame:
             "such as cp1251 or cp866, or save it in UTF-8."
         ) from error
     # The header tells; in the rows below, commas may be decimal.
-    header = text.lstrip().split("\n", 1)[0]
+    header = text.lstrip()[:MAX_LINE].split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=header.count)
+    _require_shape(path, text, header.count(delimiter) + 1, delimiter)
     try:
         table = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
@@ -168,69 +173,60 @@ def _read_text(path: Path, encoding: str | None) -> pd.DataFrame:
     return table.fillna("")
 
 
-def _read_sheet(path: Path, sheet: str | None) -> pd.DataFrame:
-    from python_calamine import CalamineError
+def _read_bytes(path: Path) -> bytes:
+    """A text that memory can hold several times over."""
+    if not path.is_file():
+        raise LayerError(f"{path} is a folder, but a table was expected.")
+    size = path.stat().st_size
+    if size > TABLE.value:
+        raise LayerError(f"{path} holds {TABLE.refusal(size)}, or cut it into parts.")
+    return path.read_bytes()
 
-    _require_sheet(path)
-    try:
-        with pd.ExcelFile(path, engine="calamine") as book:
-            names = [str(name) for name in book.sheet_names]
-            if sheet is not None and sheet not in names:
-                raise LayerError(f"{path} has no sheet '{sheet}'; it has: {', '.join(names)}.")
-            tables = {
-                name: pd.read_excel(book, name, dtype=object, header=None, keep_default_na=False)
-                for name in ([sheet] if sheet is not None else names)
-            }
-    except (CalamineError, ValueError, KeyError, OSError) as error:
-        if isinstance(error, LayerError):
-            raise
+
+def _require_shape(path: Path, text: str, columns: int, delimiter: str) -> None:
+    """Refuse lines and numbers of cells that no table has, before they are taken apart."""
+    start = 0
+    while len(text) - start > MAX_LINE:
+        # The last end of a line within reach; none there is a line too long.
+        end = max(text.rfind(mark, start, start + MAX_LINE) for mark in "\r\n")
+        if end < start:
+            raise LayerError(
+                f"{path} has a line of more than {MAX_LINE >> 20} MB, which no table has: export "
+                "it as CSV."
+            )
+        start = end + 1
+    if columns > MAX_COLUMNS:
         raise LayerError(
-            f"{path} is not a spreadsheet ({one_line(error)}): save it as XLSX or CSV."
-        ) from error
+            f"{path} has a header of {columns} columns, but {MAX_COLUMNS} at most were expected: "
+            "export those that are needed."
+        )
+    cells = max(columns * text.count("\n"), text.count(delimiter))
+    if cells > TABLE_CELLS.value:
+        raise LayerError(
+            f"{path} holds {TABLE_CELLS.refusal(cells)}, or export what is needed of it."
+        )
+
+
+def _read_sheet(path: Path, sheet: str | None) -> pd.DataFrame:
+    tables, count = read_sheets(path, sheet)
     name, top = max(
-        ((name, row) for name, cells in tables.items() for row in range(min(_TITLES, len(cells)))),
+        ((name, row) for name, rows in tables.items() for row in range(min(_TITLES, len(rows)))),
         key=lambda place: _as_header(tables[place[0]], place[1]),
         default=("", 0),
     )
     if not name or len(tables[name]) <= top + 1:
         raise LayerError(f"{path} holds no table: a header and rows were expected.")
-    cells = tables[name].map(_as_text)
-    header = [text.strip() or f"column {i + 1}" for i, text in enumerate(cells.iloc[top])]
-    table = cells.iloc[top + 1 :].set_axis(header, axis=1).reset_index(drop=True)
-    others = f", of {len(names)}" if len(names) > 1 else ""
+    rows = tables[name]
+    header = [text.strip() or f"column {i + 1}" for i, text in enumerate(rows[top])]
+    table = pd.DataFrame(rows[top + 1 :], columns=pd.Index(header), dtype=object)
+    others = f", of {count}" if count > 1 else ""
     below = f", its header in row {top + 1}" if top else ""
     table.attrs["read_as"] = f"sheet '{name}'{others}{below}"
     return table
 
 
-def _as_header(cells: pd.DataFrame, row: int) -> tuple[bool, int, int]:
+def _as_header(rows: Rows, row: int) -> tuple[bool, int, int]:
     """How well a row of a sheet serves as its header: coordinates, filled cells, rows below."""
-    texts = [_as_text(value) for value in cells.iloc[row]]
-    columns = guess_columns(texts)
-    filled = sum(bool(text) for text in texts)
-    return columns.x is not None and columns.y is not None, filled, len(cells) - row
-
-
-def _require_sheet(path: Path) -> None:
-    """Refuse what is no spreadsheet, or would unpack to more than memory should hold."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            total = sum(item.file_size for item in archive.infolist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise LayerError(
-            f"{path} is not a spreadsheet ({one_line(error)}): save it as XLSX or CSV."
-        ) from error
-    if total > MAX_SHEET_BYTES:
-        raise LayerError(
-            f"{path} would unpack to {total / 2**30:.1f} GB, more than the "
-            f"{MAX_SHEET_BYTES / 2**30:.0f} GB allowed: export it as CSV."
-        )
-
-
-def _as_text(value: object) -> str:
-    """A cell of a spreadsheet as it is written there."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return str(value)
+    columns = guess_columns(rows[row])
+    filled = sum(bool(text) for text in rows[row])
+    return columns.x is not None and columns.y is not None, filled, len(rows) - row

@@ -2,10 +2,12 @@
 
 from prospect.validation.alarms import Alarm, feature_alarms, feature_signs
 from prospect.validation.baselines import baseline_scores, baselines
+from prospect.validation.cover import cover_table, explain_cover
 from prospect.validation.outcome import Validation
 from prospect.validation.permissive import explain_permissive, permissive_table
 from prospect.validation.running import FOLDS, pair_auc, validate
 from prospect.validation.sensitivity import without_layers
+from prospect.validation.transfer import feature_shift
 from prospect.validation.verdict import verdict
 
 __all__ = [
@@ -14,8 +16,11 @@ __all__ = [
     "Validation",
     "baseline_scores",
     "baselines",
+    "cover_table",
+    "explain_cover",
     "explain_permissive",
     "feature_alarms",
+    "feature_shift",
     "feature_signs",
     "pair_auc",
     "permissive_table",

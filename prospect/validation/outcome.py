@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from prospect.errors import OutputError
 from prospect.metrics.intervals import rows_of
+from prospect.signs import told
 from prospect.validation.alarms import Alarm
+from prospect.validation.cover import explain_cover
+from prospect.validation.transfer import shift_lines
 
 NAMES = {
     "block": "block folds",
@@ -63,6 +66,12 @@ class Validation:
     positive : array of shape (n,), bool
     fold : array of shape (n,), int
     notes : tuple of str
+    cover : DataFrame or None
+        AUC on outcrop and under cover, where a layer tells them apart.
+    shift : DataFrame
+        A row a region held out and feature; empty where no region is.
+    contradicted : tuple of str
+        Signs of the evidence that deposits contradict, a sentence each.
     """
 
     title: str
@@ -87,6 +96,9 @@ class Validation:
     positive: NDArray[np.bool_]
     fold: NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    cover: pd.DataFrame | None = None
+    shift: pd.DataFrame = field(default_factory=pd.DataFrame)
+    contradicted: tuple[str, ...] = ()
 
     def value(self, measure: str, folds: str | None = None) -> float:
         """A measure in some folds; by default in the first."""
@@ -112,8 +124,16 @@ class Validation:
         if self.permissive is not None:
             lines += ["", "Where it is measured", *_table_lines(self.permissive)]
             lines.append(f"  {self.sentence}")
+        if self.cover is not None:
+            lines += ["", "On outcrop and under cover", *_table_lines(self.cover)]
+            lines.append(f"  {explain_cover(self.cover)}")
+        if len(self.shift):
+            lines += ["", "How unlike each region held out is to the rest"]
+            lines += [f"  {line}" for line in shift_lines(self.shift, MOST)]
         if len(self.without):
             lines += ["", "Without a layer", *self._sensitivity()]
+        lines += ["", "Signs of the evidence"]
+        lines += [f"  {line}" for line in told(self.contradicted)] or ["  None is contradicted."]
         lines += ["", "Leak alarms"]
         lines += [f"  ! {alarm.sentence}" for alarm in self.alarms] or ["  None rings."]
         return "\n".join(lines)
@@ -132,11 +152,14 @@ class Validation:
             "baselines": _records(self.against, "baseline"),
             "verdict": list(self.verdict),
             "alarms": [asdict(alarm) for alarm in self.alarms],
+            "cover": None if self.cover is None else _records(self.cover, "ground"),
+            "shift": self.shift.to_dict(orient="records"),
             "permissive": None if self.permissive is None else _records(self.permissive, "ground"),
             "without": _records(self.without, "layer"),
             "prediction_area_point": self.point.to_dict(),
             "reliability": self.reliability.to_dict(orient="records"),
             "notes": list(self.notes),
+            "contradicted": list(self.contradicted),
         }
         plain: dict[str, Any] = _plain(made)
         return plain
@@ -204,10 +227,10 @@ class Validation:
                 f"  {len(self.draws)} draws of {NAMES[self.folds]}: AUC {middle:.2f} in the "
                 f"median, from {low:.2f} to {high:.2f}"
             )
-        told = {str(measure): row for measure, row in rows_of(wide.loc[self.folds])}
+        rows = {str(measure): row for measure, row in rows_of(wide.loc[self.folds])}
         captured = ", ".join(
-            f"{told[name]['value']:.2f} at {name.removeprefix('capture_').replace('%', ' %')}"
-            for name in told
+            f"{rows[name]['value']:.2f} at {name.removeprefix('capture_').replace('%', ' %')}"
+            for name in rows
             if name.startswith("capture_")
         )
         lines += [
@@ -219,10 +242,10 @@ class Validation:
         rest = {
             "precision_lift": "precision over chance",
             "boyce": "Boyce index",
-            "brier_skill": "Brier skill at even odds",
-            "calibration_error": "calibration error",
+            "brier_skill": "Brier skill of calibrated scores at even odds",
+            "calibration_error": "calibration error of these",
         }
-        found = [f"{label} {_interval(told[k])}" for k, label in rest.items() if k in told]
+        found = [f"{label} {_interval(rows[k])}" for k, label in rest.items() if k in rows]
         return [*lines, f"  {', '.join(found)}"]
 
     def _sensitivity(self) -> list[str]:
@@ -239,6 +262,8 @@ class Validation:
 
 
 def _interval(row: Mapping[str, float]) -> str:
+    if not math.isfinite(row["value"]):
+        return "unknown: no deposit stands there"
     return f"{row['value']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
 
 

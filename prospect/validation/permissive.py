@@ -46,25 +46,48 @@ def permissive_table(
     everything = np.ones(deposits.size, bool), np.ones(area.size, bool)
     inside = deposits_inside, area_inside
     outline = deposits_inside.astype(float), np.where(valid, area_inside.astype(float), np.nan)
-    rows = {}
-    for name, scores, (d, a) in (
-        (WINDOW, (deposits, area), everything),
-        (WITHIN, (deposits, area), inside),
-        (OUTLINE, outline, everything),
-    ):
-        told = scores[0][d], scores[1][a]
-        value = auc(*told)
-        low, high = value, value
-        if np.isfinite(value):
-            low, high = bootstrap(auc, *told, groups[d], area_groups[a], random_state=random_state)
-        rows[name] = {
-            "value": value,
-            "low": low,
-            "high": high,
-            "deposits": int(d.sum()),
-            "area": float((valid & a).sum() / max(1, valid.sum())),
-        }
+    rows = {
+        name: auc_within(found, ground, d, a, groups, area_groups, random_state=random_state)
+        for name, (found, ground), (d, a) in (
+            (WINDOW, (deposits, area), everything),
+            (WITHIN, (deposits, area), inside),
+            (OUTLINE, outline, everything),
+        )
+    }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def auc_within(
+    deposits: Scores,
+    area: Scores,
+    deposits_inside: NDArray[np.bool_],
+    area_inside: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    area_groups: NDArray[np.int64],
+    *,
+    random_state: int = 0,
+) -> dict[str, float]:
+    """
+    AUC on a part of the ground, its interval, deposits there, and its share of the window.
+
+    Takes what :func:`permissive_table` takes; NaN where no deposit stands.
+    """
+    valid = np.isfinite(area)
+    told = deposits[deposits_inside], area[area_inside]
+    value = auc(*told)
+    low, high = value, value
+    if np.isfinite(value):
+        low, high = bootstrap(
+            auc, *told, groups[deposits_inside], area_groups[area_inside],
+            random_state=random_state,
+        )  # fmt: skip
+    return {
+        "value": value,
+        "low": low,
+        "high": high,
+        "deposits": int(deposits_inside.sum()),
+        "area": float((valid & area_inside).sum() / max(1, valid.sum())),
+    }
 
 
 def explain_permissive(table: pd.DataFrame) -> str:

@@ -13,6 +13,8 @@ from shapely.geometry.base import BaseGeometry
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
+from prospect.calibration import held_out_probability
+from prospect.detectability import covered_mask
 from prospect.errors import ModelError, ProspectError
 from prospect.folds import (
     BlockFolds,
@@ -27,6 +29,7 @@ from prospect.ground import Ground, Permissive
 from prospect.learners import fit, likelihood
 from prospect.matching import bind
 from prospect.metrics import (
+    AREAS,
     Measure,
     auc,
     average_precision_lift,
@@ -45,14 +48,20 @@ from prospect.metrics import (
 from prospect.metrics.intervals import Draws, rows_of
 from prospect.model import Model
 from prospect.progress import Progress, silent
-from prospect.samples import Samples, features_at, ground_mask
-from prospect.training import default_block, out_of_fold
+from prospect.samples import UNLIKE, Samples, features_at, ground_mask
+from prospect.signs import contradictions
+from prospect.training import default_block, out_of_fold, sign_directions
 from prospect.validation.alarms import Alarm, feature_alarms, gap_alarm, truth_alarm
 from prospect.validation.baselines import baseline_scores, baselines
+from prospect.validation.cover import cover_table
 from prospect.validation.outcome import Validation
 from prospect.validation.permissive import explain_permissive, permissive_table
 from prospect.validation.sensitivity import without_layers
+from prospect.validation.transfer import feature_shift
 from prospect.validation.verdict import verdict
+
+ENOUGH_AREA = 10
+"""Measured cells in as small a share of the ground as deposits hold, to speak of precision."""
 
 FOLDS = ("block", "knndm", "random", "leave-one-out", "pair", "region")
 USUAL = ("block", "knndm", "random")
@@ -132,14 +141,15 @@ def validate(
     splitters = {
         kind: make_splitter(kind, block, reach, n_splits, random_state, regions) for kind in folds
     }
-    told, scored, tables = _told(model), {}, []
+    told, thin = _told(model, int(area.sum()))
+    scored, tables = {}, []
     for kind, splitter in splitters.items():
         if kind == "pair":
             tables.append(_pairs(samples, splitter, cluster, progress))
             continue
         number, score = out_of_fold(estimator, samples, splitter, progress=progress, name=kind)
         scored[kind] = number, score
-        table = _summary(samples, score, cluster, told)
+        table = _summary(samples, number, score, cluster, told)
         tables.append(table.rename_axis("measure").reset_index().assign(folds=kind))
     first = folds[0]
     number, score = scored[first]
@@ -188,7 +198,12 @@ def validate(
         coordinates=samples.coordinates[found | area],
         positive=found[found | area],
         fold=number[found | area],
-        notes=tuple(lost),
+        notes=(*lost, *thin),
+        cover=_cover(stack, samples, score, cluster),
+        shift=pd.DataFrame()
+        if "region" not in splitters
+        else feature_shift(samples, splitters["region"], model.feature_names),
+        contradicted=tuple(contradictions(sign_directions(samples, model.builder, block))),
     )
 
 
@@ -206,7 +221,9 @@ def samples_of(
         )
     with progress("Building features at the samples"):
         features = features_at(model.builder, stack, row, col, workers=workers)
-    return Samples(**kept, kind=np.asarray(model.samples["label"], np.int64), features=features)
+    kind = np.asarray(model.samples["label"], np.int64)
+    unlike = dict(model.record.get("background", {})).get("from") in UNLIKE
+    return Samples(**kept, kind=kind, features=features, unlike=unlike)
 
 
 def make_splitter(
@@ -287,29 +304,51 @@ def blocks_of(samples: Samples, size: float) -> NDArray[np.int64]:
     return np.asarray(np.unique(names, axis=0, return_inverse=True)[1].ravel(), np.int64)
 
 
-def _told(model: Model) -> list[Measure]:
-    """Measures beside AUC and capture."""
+def _told(model: Model, area: int) -> tuple[list[Measure], list[str]]:
+    """Measures of the ranking beside AUC and capture, and why one is not told."""
     cells = int(model.record.get("grid", {}).get("ground_cells", 0))
     deposits = int((np.asarray(model.samples["label"]) == 1).sum())
     common = deposits / cells if cells > deposits else None
-    return [
-        normalised_density(0.05),
-        average_precision_lift(common),
-        boyce(),
-        brier_skill(),
-        expected_calibration_error(),
-    ]
+    told = [normalised_density(0.05), boyce()]
+    if common is not None and common * area < ENOUGH_AREA:
+        return told, [
+            f"Precision over chance is not told: deposits hold {common:.1g} of the ground, and of "
+            f"{area:,} cells measured on too few lie in as small a share of it."
+        ]
+    return [told[0], average_precision_lift(common), told[1]], []
 
 
 def _summary(
     samples: Samples,
+    number: NDArray[np.int64],
     score: NDArray[np.float64],
     cluster: NDArray[np.int64],
     told: Sequence[Measure],
 ) -> pd.DataFrame:
-    held = np.isfinite(score)
-    found, area = held & (samples.kind == 1), held & (samples.kind == -1)
-    return summarise(score[found], score[area], cluster[found], cluster[area], measures=told)
+    """Measures of the ranking, and of the scores calibrated on the other folds."""
+    held = np.isfinite(score) & (samples.kind != 0)
+    calibrated = np.full(score.size, np.nan)
+    calibrated[held] = held_out_probability(score[held], samples.kind[held] == 1, number[held])
+    tables = []
+    for values, areas, measures in (
+        (score, AREAS, told),
+        (calibrated, (), (brier_skill(), expected_calibration_error())),
+    ):
+        known = np.isfinite(values)
+        found, area = known & (samples.kind == 1), known & (samples.kind == -1)
+        if found.any() and area.any():
+            tables.append(
+                summarise(
+                    values[found],
+                    values[area],
+                    cluster[found],
+                    cluster[area],
+                    areas=areas,
+                    measures=measures,
+                )
+            )
+    # Within folds calibration changes no rank, but folds are calibrated each by itself.
+    return pd.concat([tables[0], *(table.drop(index="auc") for table in tables[1:])])
 
 
 def _pairs(
@@ -419,6 +458,24 @@ def _permissive(
         np.concatenate([np.ones(int(area.sum()), bool), np.zeros(beyond, bool)]),
         cluster[found],
         np.concatenate([cluster[area], blocks]),
+    )
+
+
+def _cover(
+    stack: xr.Dataset,
+    samples: Samples,
+    score: NDArray[np.float64],
+    cluster: NDArray[np.int64],
+) -> pd.DataFrame | None:
+    """Outcrop and covered ground apart; None where no layer tells them apart."""
+    covered = covered_mask(stack)
+    if covered is None:
+        return None
+    row, col, _ = Grid.of(stack).index(samples.x, samples.y)
+    under = covered[row, col]
+    found, area = (np.isfinite(score) & (samples.kind == kind) for kind in (1, -1))
+    return cover_table(
+        score[found], score[area], under[found], under[area], cluster[found], cluster[area]
     )
 
 

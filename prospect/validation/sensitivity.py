@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from prospect.errors import ModelError
+from prospect.evidence import layers_behind
 from prospect.features import FeatureBuilder
 from prospect.metrics import auc, differences
 from prospect.progress import Progress, silent
@@ -99,19 +100,7 @@ def columns_of(builder: FeatureBuilder, layer: str) -> list[int]:
     """
     if layer not in builder.layers_:
         raise ModelError(f"The model has no layer '{layer}'; it has: {', '.join(builder.layers_)}.")
-    resting = {layer}
-    columns: list[int] = []
-    at = 0
-    for step in builder.steps_:
-        rests = bool(resting & set(step.spec.of))
-        if rests:
-            resting.add(step.spec.name)
-            resting.update(step.columns)
-        if step.spec.keep:
-            if rests:
-                columns += range(at, at + len(step.columns))
-            at += len(step.columns)
-    return columns
+    return [column for column, layers in enumerate(layers_behind(builder)) if layer in layers]
 
 
 def _top_kept(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:

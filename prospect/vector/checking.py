@@ -10,7 +10,6 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import pyogrio
 import shapely
 from pyproj import CRS
 
@@ -18,7 +17,7 @@ from prospect.errors import GridError
 from prospect.grid import Grid, parse_crs
 from prospect.raster import require_file
 from prospect.vector.frames import located, to_crs
-from prospect.vector.opening import VECTOR_ERRORS, dbf_encoding, describe, unreadable
+from prospect.vector.opening import dbf_encoding, describe, read_features
 
 BATCH = 5_000
 """Features in memory at once."""
@@ -167,12 +166,9 @@ def _batches(path: Path, layer: str | None, where: str | None) -> Iterator[gpd.G
     """The geometries of a file, some at a time."""
     start = 0
     while True:
-        try:
-            table = pyogrio.read_dataframe(
-                path, layer=layer, where=where, columns=[], skip_features=start, max_features=BATCH
-            )
-        except (*VECTOR_ERRORS, ValueError) as error:
-            raise unreadable(path, error) from error
+        table = read_features(
+            path, layer=layer, where=where, columns=[], skip_features=start, max_features=BATCH
+        )
         if not len(table):
             return
         yield gpd.GeoDataFrame(table)

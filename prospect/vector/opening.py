@@ -1,38 +1,29 @@
-"""Vector files are opened: only data themselves, in the encoding they are written in."""
+"""Vector files are opened and read here alone: without network, in the encoding they have."""
 
 from __future__ import annotations
 
 import glob
-import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
+import numpy as np
+import pandas as pd
 import pyogrio
+from shapely.errors import ShapelyError
 
 from prospect.errors import LayerError
+from prospect.limits import FEATURES
 from prospect.raster.opening import one_line
 from prospect.tables import (
     guess_encoding,
 )
+from prospect.vector.checks import VECTOR_SUFFIXES, require_data
 
-VECTOR_SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".kml", ".tab")
-
-
-_STARTS = {
-    ".shp": (b"\x00\x00\x27\x0a",),
-    ".gpkg": (b"SQLite format 3\x00",),
-    ".fgb": (b"fgb\x03fgb",),
-    ".tab": (b"!table",),
-    ".geojson": (b"{",),
-    ".json": (b"{",),
-    ".gml": (b"<",),
-    ".kml": (b"<",),
-}
-
-
-# What GDAL takes for a description of other files, addresses or commands, whatever the name.
-_DESCRIPTION = re.compile(rb"<ogr\w+datasource|gdal_streamed_alg")
-
+__all__ = ["VECTOR_SUFFIXES", "class_name", "dbf_encoding", "describe", "read_features"]
 
 _DRIVERS = {
     "ESRI Shapefile",
@@ -48,9 +39,17 @@ _DRIVERS = {
     "LIBKML",
 }
 
-
-_HEADER = 2**20
-
+# No address is opened as a file, and what is fetched otherwise goes to a proxy that is none.
+_SAFE = {
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+    "GDAL_HTTP_PROXY": "127.0.0.1:0",
+    "GDAL_HTTPS_PROXY": "127.0.0.1:0",
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "GML_DOWNLOAD_SCHEMA": "NO",
+    "GML_SKIP_RESOLVE_ELEMS": "ALL",
+    "OGR_SQLITE_LOAD_EXTENSIONS": "",
+    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+}
 
 # The byte of a .dbf that names its language, and what it holds when nobody set it: nothing,
 # or "as the computer has it".
@@ -59,6 +58,8 @@ _LANGUAGE = 29
 
 _NO_LANGUAGE = (0, 0x57)
 
+_BYTES_OF_A_FEATURE = 4
+"""Fewer than any format takes for one, over the file and those beside it."""
 
 VECTOR_ERRORS = (
     pyogrio.errors.CRSError,
@@ -67,28 +68,105 @@ VECTOR_ERRORS = (
     pyogrio.errors.FeatureError,
     pyogrio.errors.FieldError,
     pyogrio.errors.GeometryError,
+    ShapelyError,
     OSError,
+    ValueError,
+    IndexError,
+    MemoryError,
+    OverflowError,
 )
+
+_LOCK = threading.Lock()
+_INSIDE: list[dict[str, Any]] = []
+
+
+@contextmanager
+def safe_environment() -> Iterator[None]:
+    """GDAL settings under which no file reaches the network; left as they were at the end."""
+    with _LOCK:
+        # Settings are of the whole process: the first who comes sets, the last who goes restores.
+        before = {name: pyogrio.get_gdal_config_option(name) for name in _SAFE}
+        _INSIDE.append(_INSIDE[0] if _INSIDE else before)
+        pyogrio.set_gdal_config_options(_SAFE)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            before = _INSIDE.pop()
+            if not _INSIDE:
+                pyogrio.set_gdal_config_options(before)
 
 
 def describe(path: Path, layer: str | None) -> dict[str, Any]:
     """What a vector file says of itself, if it holds the data themselves."""
-    _require_vector(path)
+    require_data(path)
     try:
-        info: dict[str, Any] = pyogrio.read_info(path, layer=layer)
-    except (*VECTOR_ERRORS, ValueError) as error:
+        with safe_environment():
+            # Of several layers the first, which pyogrio would take too, but with a warning.
+            layer = layer or _first_layer(path)
+            info: dict[str, Any] = pyogrio.read_info(path, layer=layer)
+    except VECTOR_ERRORS as error:
         raise unreadable(path, error) from error
     if info["driver"] not in _DRIVERS:
         raise LayerError(
             f"{path} opens as {info['driver']}, which its name does not say: "
             "export the data themselves."
         )
+    _require_count(path, int(info["features"]))
     return info
 
 
 def states_system(path: Path, layer: str | None = None) -> bool:
     """Whether a vector file names its coordinate system."""
     return bool(describe(path, layer)["crs"])
+
+
+def read_features(path: Path, *, geometry: bool = True, **options: Any) -> pd.DataFrame:
+    """
+    The features of a file that :func:`describe` has looked at.
+
+    Parameters
+    ----------
+    path : Path
+    geometry : bool
+        Whether shapes are read too; then a GeoDataFrame comes.
+    **options
+        Those of ``pyogrio.read_dataframe``.
+
+    Raises
+    ------
+    LayerError
+        If they cannot be read, or have no shapes where these are wanted.
+    """
+    try:
+        # Coordinates that are none come as NaN, and GEOS mentions it.
+        with safe_environment(), np.errstate(invalid="ignore"):
+            options["layer"] = options.get("layer") or _first_layer(path)
+            table: pd.DataFrame = pyogrio.read_dataframe(path, read_geometry=geometry, **options)
+    except VECTOR_ERRORS as error:
+        raise unreadable(path, error) from error
+    if geometry and not isinstance(table, gpd.GeoDataFrame):
+        raise LayerError(f"{path} holds a table without shapes: give a layer that has some.")
+    return table
+
+
+def _first_layer(path: Path) -> str | None:
+    """The layer that is read when none is named."""
+    layers = pyogrio.list_layers(path)
+    return str(layers[0][0]) if len(layers) else None
+
+
+def _require_count(path: Path, features: int) -> None:
+    """Refuse more features than a file can hold: room for all is taken first."""
+    beside = path.parent.glob(glob.escape(path.stem) + ".*")
+    size = sum(file.stat().st_size for file in beside if file.is_file())
+    if features > FEATURES.value:
+        raise LayerError(f"{path} claims {FEATURES.refusal(features)}, or cut it into parts.")
+    if features * _BYTES_OF_A_FEATURE > size:
+        raise LayerError(
+            f"{path} claims {features} features in {size} bytes, which is damaged or made up: "
+            "export it again."
+        )
 
 
 def dbf_encoding(path: Path) -> str | None:
@@ -116,26 +194,6 @@ def dbf_encoding(path: Path) -> str | None:
     if texts.isascii():
         return None
     return guess_encoding(texts.replace(b"\0", b" "))
-
-
-def _require_vector(path: Path) -> None:
-    """Refuse what GDAL would open by content: a description file can point anywhere."""
-    suffix = path.suffix.lower()
-    if suffix not in VECTOR_SUFFIXES:
-        raise LayerError(
-            f"{path} is not known as vector data; known are {', '.join(VECTOR_SUFFIXES)}."
-        )
-    if not path.is_file():
-        raise LayerError(f"{path} is a folder, but a file with vector data was expected.")
-    with path.open("rb") as file:
-        header = file.read(_HEADER).lower()
-    start = header.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n\t")
-    wanted = tuple(s.lower() for s in _STARTS[suffix])
-    if not start.startswith(wanted) or _DESCRIPTION.search(header):
-        raise LayerError(
-            f"{path} is not what its name says: a {suffix} file starts otherwise, and does not "
-            "describe other files. Export the data themselves."
-        )
 
 
 def unreadable(path: Path, error: BaseException) -> LayerError:

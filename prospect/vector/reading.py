@@ -10,7 +10,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pyogrio
 from pyproj import CRS, Transformer
 
 from prospect.coordinates import place, suggest
@@ -26,7 +25,7 @@ from prospect.tables import (
 )
 from prospect.vector.checking import check_vector
 from prospect.vector.frames import located, mended, points_frame, to_crs
-from prospect.vector.opening import VECTOR_ERRORS, class_name, dbf_encoding, describe, unreadable
+from prospect.vector.opening import class_name, dbf_encoding, describe, read_features
 
 _KINDS = ("point", "line", "polygon")
 
@@ -104,10 +103,7 @@ def read_vector(
     options = {key: value for key, value in options.items() if value is not None}
     if bounds is not None and found is not None and to is not None:
         options["bbox"] = _bounds_in(bounds, to, found)
-    try:
-        table = pyogrio.read_dataframe(path, force_2d=True, fid_as_index=True, **options)
-    except (*VECTOR_ERRORS, ValueError) as error:
-        raise unreadable(path, error) from error
+    table = read_features(path, force_2d=True, fid_as_index=True, **options)
     # In the order of the file, whatever order an index over space answers in.
     frame = gpd.GeoDataFrame(table).sort_index()
     if found is None:
@@ -219,12 +215,7 @@ def outline(path: Path | str, *, layer: str | None = None) -> Outline:
     """
     path = require_file(path).absolute()
     info = describe(path, layer)
-    try:
-        table = pyogrio.read_dataframe(
-            path, layer=layer, read_geometry=False, encoding=dbf_encoding(path)
-        )
-    except (*VECTOR_ERRORS, ValueError) as error:
-        raise unreadable(path, error) from error
+    table = read_features(path, geometry=False, layer=layer, encoding=dbf_encoding(path))
     geometry = str(info["geometry_type"] or "").lower()
     kind = next((k for k in _KINDS if k in geometry), "")
     if not kind:
@@ -252,16 +243,9 @@ def layer_classes(path: Path | str, attribute: str, *, layer: str | None = None)
         raise LayerError(
             f"{path} has no attribute '{attribute}'; it has: {', '.join(info['fields'])}."
         )
-    try:
-        table = pyogrio.read_dataframe(
-            path,
-            layer=layer,
-            columns=[attribute],
-            read_geometry=False,
-            encoding=dbf_encoding(path),
-        )
-    except VECTOR_ERRORS as error:
-        raise unreadable(path, error) from error
+    table = read_features(
+        path, geometry=False, layer=layer, columns=[attribute], encoding=dbf_encoding(path)
+    )
     names = sorted({class_name(v) for v in table[attribute]} - {""})
     return dict(enumerate(names, start=1))
 

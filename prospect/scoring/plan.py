@@ -1,0 +1,287 @@
+"""How a map is cut into tiles, and what that takes of memory and disk; stated before the start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prospect.bands import Band
+from prospect.errors import ModelError
+from prospect.features.plan import Item, Plan
+from prospect.grid import LATTICE, Cell, Grid, Window
+from prospect.raster import DISK_FACTOR
+
+MOST_MEMORY = 1.5e9
+"""Bytes a run takes by default, where more than twice as much is free."""
+
+BASE = 340e6
+"""Bytes of a process before its first tile: the interpreter, libraries, compiled kernels."""
+
+CACHE = 128 * 2**20
+"""Bytes of GDAL's cache of blocks."""
+
+MOST_BLOCKS = 64
+"""Lattice blocks of a tile of few features: four million cells, so that threads share a map."""
+
+SCRATCH = 6
+"""Arrays, as large as its largest, that an operation or a reader keeps to itself for a while."""
+
+ROW_START = 64
+"""Cells that beginning a row costs as much as: wide tiles are preferred."""
+
+_SIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """
+    Tiles, and what they take.
+
+    Attributes
+    ----------
+    windows : tuple of Window
+    shape : (int, int)
+        Lattice blocks of a tile, down and across.
+    halo : (int, int)
+        Cells read beyond a tile.
+    engine : str
+    workers : int
+    memory : float
+        Bytes at the most.
+    disk : float
+        Bytes at the most, while the map is made.
+    """
+
+    windows: tuple[Window, ...]
+    shape: tuple[int, int]
+    halo: tuple[int, int]
+    engine: str
+    workers: int
+    memory: float
+    disk: float
+
+    @property
+    def cells(self) -> int:
+        """Cells of all tiles."""
+        return sum(window.height * window.width for window in self.windows)
+
+    def describe(self) -> str:
+        """In one line, for people."""
+        count = len(self.windows)
+        height = max(window.height for window in self.windows)
+        width = max(window.width for window in self.windows)
+        one = {"threads": "thread", "processes": "process"}
+        who = self.engine if self.workers > 1 else one.get(self.engine, self.engine)
+        disk = f", {self.disk / 1e9:.2g} GB of disk" if self.disk else ""
+        return (
+            f"{self.cells:,} cells in {count:,} {'tile' if count == 1 else 'tiles'} of up to "
+            f"{height} × {width}, {max(self.halo)} cells of halo; {self.workers} {who}, up to "
+            f"{self.memory / 1e9:.2g} GB of memory{disk}."
+        )
+
+
+def lay_plan(
+    grid: Grid,
+    plan: Plan,
+    cell: Cell,
+    bands: Sequence[Band],
+    *,
+    engine: str = "threads",
+    workers: int | None = None,
+    tile: int | None = None,
+    max_memory: float | None = None,
+    to_disk: bool = True,
+) -> TilePlan:
+    """
+    Cut a grid into tiles of whole lattice blocks that memory allows.
+
+    Of the shapes that fit, the one that reads and computes fewest cells more than once,
+    wide ones before high ones.
+
+    Parameters
+    ----------
+    grid : Grid
+    plan : features.plan.Plan
+        What is computed for a tile.
+    cell : Cell
+    bands : sequence of Band
+    engine : str
+    workers : int, optional
+        By default one a processor, or as many as memory allows.
+    tile : int, optional
+        Side in cells, rounded up to the lattice, whatever memory it takes.
+    max_memory : float, optional
+        Bytes of all processes together; by default 1.5 GB, or half of what is free if that
+        is less.
+    to_disk : bool
+        Whether the map goes to files.
+
+    Raises
+    ------
+    ModelError
+        If even tiles of one lattice block do not fit.
+    """
+    if tile is not None and tile < 1:
+        raise ModelError(f"A tile has at least one cell a side, but {tile} came.")
+    wanted = max(1, workers or os.cpu_count() or 1) if engine != "serial" else 1
+    allowed = max_memory if max_memory is not None else min(MOST_MEMORY, free_memory() / 2)
+    held = 0 if to_disk else _bytes_of(bands) * grid.rows * grid.cols
+
+    def memory(shape: tuple[int, int], count: int) -> float:
+        processes = count if engine == "processes" else 0
+        each = tile_bytes(plan, cell, bands, shape, grid)
+        return held + _base() + CACHE + count * each + processes * (BASE + CACHE)
+
+    across, down = -(-grid.cols // LATTICE), -(-grid.rows // LATTICE)
+    if tile is not None:
+        side = -(-tile // LATTICE)
+        shape = min(side, down), min(side, across)
+    else:
+        while memory((1, 1), wanted) > allowed and wanted > 1 and workers is None:
+            wanted -= 1
+        needed = memory((1, 1), wanted)
+        # What cannot be kept is refused where it was asked for, or where it cannot end well.
+        if needed > allowed and (max_memory is not None or needed > free_memory()):
+            raise ModelError(
+                f"{needed / 1e9:.2f} GB of memory are needed for {wanted} tiles of {LATTICE} × "
+                f"{LATTICE} cells at a time, with {plan.depth} features and their halos, but "
+                f"{allowed / 1e9:.2f} GB are allowed: give a larger --max-memory or fewer "
+                "--workers."
+            )
+        most = min(MOST_BLOCKS, max(1, down * across // (4 * wanted) if wanted > 1 else 64))
+        shapes = sorted(
+            (
+                (h, w)
+                for h in {min(s, down) for s in _SIDES}
+                for w in {min(s, across) for s in _SIDES}
+                if h * w <= most
+            ),
+            key=lambda s: (_cost(plan, cell, s), -s[1]),
+        )
+        shape = next((s for s in shapes if memory(s, wanted) <= allowed), (1, 1))
+    size = shape[0] * LATTICE, shape[1] * LATTICE
+    windows = tuple(
+        Window(row, col, *size).intersect(grid.window)
+        for row in range(0, grid.rows, size[0])
+        for col in range(0, grid.cols, size[1])
+    )
+    return TilePlan(
+        windows=windows,
+        shape=shape,
+        halo=_halo(plan, cell),
+        engine=engine,
+        workers=wanted,
+        memory=memory(shape, min(wanted, len(windows))),
+        disk=DISK_FACTOR * _bytes_of(bands) * grid.rows * grid.cols if to_disk else 0.0,
+    )
+
+
+def tile_bytes(
+    plan: Plan, cell: Cell, bands: Sequence[Band], shape: tuple[int, int], grid: Grid
+) -> float:
+    """Bytes that one worker holds at the most for a tile, or two tiles' results."""
+    window = _inner(shape)
+    # A map that is smaller than a tile's halo is not larger for it.
+    limit = Window(0, 0, grid.rows, grid.cols)
+    cells = min(window.height, grid.rows) * min(window.width, grid.cols)
+    arrays, largest = _held(plan, cell, window, limit)
+    out = 4 * plan.depth * cells
+    asked = (8 * 4 + 1 + 3 * _bytes_of(bands)) * cells
+    return out + max(1.15 * arrays + SCRATCH * 4 * largest, asked)
+
+
+def _held(plan: Plan, cell: Cell, window: Window, limit: Window) -> tuple[float, int]:
+    """Bytes of the arrays alive at once while a plan runs, and the cells of its largest."""
+    regions, needs = plan.windows(window, cell)
+    alive: dict[Item, float] = {}
+    most, largest = 0.0, 0
+    for k, (call, region) in enumerate(zip(plan.calls, regions, strict=True)):
+        read = region.expand(*call.halo)
+        for item in call.inputs:
+            alive.setdefault(item, 4.0 * _cells(needs[item], limit))
+            largest = max(largest, _cells(needs[item], limit))
+        cut = sum(4.0 * _cells(read, limit) for item in call.inputs if read != needs[item])
+        direct = region == window and all(step.name in plan.places for step in call.steps)
+        made = 0.0 if direct else 4.0 * call.depth * _cells(region, limit)
+        most = max(most, sum(alive.values()) + cut + made)
+        if call.steps[0].name in plan.last:
+            alive[call.steps[0].name] = made
+        for item in set(call.inputs):
+            if plan.last[item] == k:
+                alive.pop(item)
+    return most, largest
+
+
+def _cost(plan: Plan, cell: Cell, shape: tuple[int, int]) -> float:
+    """Cells that are read and computed for one cell of a tile."""
+    window = _inner(shape)
+    regions, needs = plan.windows(window, cell)
+
+    def spent(part: Window) -> float:
+        return part.height * (part.width + ROW_START)
+
+    total = sum(
+        call.depth * spent(region) for call, region in zip(plan.calls, regions, strict=True)
+    )
+    total += sum(spent(part) for part in needs.values())
+    return total / (window.height * window.width)
+
+
+def _halo(plan: Plan, cell: Cell) -> tuple[int, int]:
+    """Rows and columns beyond a tile that any layer is read on."""
+    window = _inner((1, 1))
+    _, needs = plan.windows(window, cell)
+    return (
+        max((window.row - part.row for part in needs.values()), default=0),
+        max((window.col - part.col for part in needs.values()), default=0),
+    )
+
+
+def _inner(shape: tuple[int, int]) -> Window:
+    """A tile far from any edge."""
+    return Window(2**14, 2**14, shape[0] * LATTICE, shape[1] * LATTICE)
+
+
+def _cells(part: Window, limit: Window) -> int:
+    return min(part.height, limit.height) * min(part.width, limit.width)
+
+
+def _bytes_of(bands: Sequence[Band]) -> int:
+    """Bytes of a cell's bands."""
+    return sum(band.dtype.itemsize for band in bands)
+
+
+def _base() -> float:
+    """Bytes of this process before its first tile; what is loaded later counted."""
+    return max(BASE, _resident() + 100e6)
+
+
+def _resident() -> float:
+    """Bytes of memory that this process has."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return float(pages * os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, ValueError, AttributeError):
+        return 0.0
+
+
+def free_memory() -> float:
+    """Bytes of memory that are free, as far as the system says."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * int(line.split()[1])
+        return _half_of_all()
+    except (OSError, ValueError):
+        return _half_of_all()
+
+
+def _half_of_all() -> float:
+    sysconf: Any = getattr(os, "sysconf", None)
+    if sysconf is None or sys.platform == "win32":
+        return 2 * MOST_MEMORY
+    return float(sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES") / 2)

@@ -1,0 +1,188 @@
+"""A run of the engine: prepared, planned, measured if asked, then done and gone on with."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from prospect.errors import GridError
+from prospect.grid import Grid, Window
+from prospect.model import Model
+from prospect.progress import Progress, silent
+from prospect.raster import require_space
+from prospect.scoring.engines import require_engine, run_tiles
+from prospect.scoring.identity import key_of, made_of
+from prospect.scoring.journal import Blocks, Journal, WorkFolder
+from prospect.scoring.output import (
+    MapFiles,
+    as_dataset,
+    require_some,
+    tags_of,
+    write_companions,
+)
+from prospect.scoring.plan import TilePlan
+from prospect.scoring.tile import Job, ground_of, score_tile
+
+SAMPLES = 49
+"""Lattice blocks that are looked at to guess how much of a map counts."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    All that is needed to score a map, made by :func:`prospect.scoring.prepare`.
+
+    Attributes
+    ----------
+    model : Model
+    job : Job
+        With the stack as the user gave it.
+    plan : TilePlan
+    output : path, optional
+    compress : str
+    resume : bool
+    """
+
+    model: Model
+    job: Job
+    plan: TilePlan
+    output: Path | None
+    compress: str
+    resume: bool
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the map."""
+        return Grid.of(self.job.stack)
+
+    def settled(self) -> Job:
+        """The job, once what looks at the whole map is computed, once for all workers."""
+        stack = self.job.builder.settle(self.job.stack, self.job.bindings)
+        return replace(self.job, stack=stack)
+
+    def expect(self) -> tuple[float, float]:
+        """
+        Guess how long the tiles will take, from one that is scored now.
+
+        Returns
+        -------
+        share : float
+            Of the lattice blocks, those where something counts, from a few of them.
+        seconds : float
+            For all tiles; making the GeoTIFF of them comes on top.
+        """
+        job, grid = self.settled(), self.grid
+        blocks = list(grid.window.lattice_blocks())
+        some = blocks[:: max(1, len(blocks) // SAMPLES)]
+        full = [b for b in some if ground_of(job, b.intersect(grid.window)).any()]
+        if not full:
+            return 0.0, 0.0
+        middle = full[len(full) // 2]
+        # Once for nothing: kernels are compiled or loaded.
+        score_tile(job, middle.intersect(grid.window))
+        tile = next(w for w in self.plan.windows if 0 not in w.intersect(middle)[2:])
+        start = time.perf_counter()
+        score_tile(job, tile)
+        each = (time.perf_counter() - start) / (tile.height * tile.width)
+        share = len(full) / len(some)
+        return share, each * share * self.plan.cells / self.plan.workers
+
+    def in_memory(self, progress: Progress = silent) -> xr.Dataset:
+        """The map as a Dataset."""
+        bands, grid = self.job.maker.bands, self.grid
+        values = {band.name: band.empty(grid.shape) for band in bands}
+        engine = require_engine(self.plan.engine)(self.settled(), self.plan.workers)
+        any_cell = False
+        with progress(f"Scoring {self.model.commodity}", self.plan.cells, "cells") as done:
+            for window, tile in run_tiles(engine, self.plan.windows):
+                for name, block in (tile or {}).items():
+                    values[name][window.slices] = block
+                    any_cell = any_cell or bool(np.isfinite(block).any())
+                done(window.height * window.width)
+        require_some(any_cell)
+        return as_dataset(self.model, grid, bands, values)
+
+    def to_files(self, progress: Progress = silent) -> Path:
+        """The map as GeoTIFFs, with styles and a manifest."""
+        assert self.output is not None
+        with WorkFolder(self.output) as work:
+            with progress("Checking the layers"):
+                made = made_of(self.model, self.job, self.plan.workers)
+                journal = Journal(work.path / "journal.jsonl", key_of(made, self.job))
+            entries = journal.read() if self.resume else []
+            if not entries:
+                work.clear()
+            held = sum(file.stat().st_size for file in work.path.glob("*.raw"))
+            try:
+                require_space(self.output.parent, self.output.name, self.plan.disk - held)
+                self._work(work, journal, entries, made, progress)
+            except BaseException as error:
+                self._leave(work, journal, error)
+                raise
+            work.remove()
+        return self.output
+
+    def _work(
+        self,
+        work: WorkFolder,
+        journal: Journal,
+        entries: list[tuple[Window, list[int]]],
+        made: dict[str, Any],
+        progress: Progress,
+    ) -> None:
+        assert self.output is not None
+        grid, windows, title = self.grid, self.plan.windows, f"Scoring {self.model.commodity}"
+        with MapFiles(
+            self.output,
+            grid,
+            self.job.maker.bands,
+            tags=tags_of(self.model),
+            compress=self.compress,
+            work=work.path,
+            again=bool(entries),
+            threads=self.plan.workers,
+        ) as files:
+            blocks = Blocks(grid.window)
+            entries = [entry for entry in entries if files.holds(*entry)]
+            for window, _ in entries:
+                blocks.add(window)
+            # Without what was cut, or is not what it was.
+            journal.begin(entries)
+            left = [window for window in windows if window not in blocks]
+            for window in windows:
+                if window in blocks:
+                    files.accept(window)
+            if len(left) < len(windows):
+                title += f", {len(windows) - len(left)} of {len(windows)} tiles done before"
+            engine = require_engine(self.plan.engine)(self.settled(), self.plan.workers)
+            cells = sum(window.height * window.width for window in left)
+            # Closing is what stops the workers when something fails here.
+            with (
+                progress(title, cells, "cells") as done,
+                closing(run_tiles(engine, left)) as landed,
+            ):
+                for window, tile in landed:
+                    journal.add(window, files.write(window, tile))
+                    done(window.height * window.width)
+            values = files.values()
+            with progress("Writing the map"):
+                files.finish()
+        write_companions(files, values, self.output, self.model, made)
+
+    def _leave(self, work: WorkFolder, journal: Journal, error: BaseException) -> None:
+        """Keep what is worth going on with, and say so; remove the rest."""
+        kept = journal.read()
+        # A map of nothing would be one again.
+        if kept and not isinstance(error, GridError):
+            error.add_note(
+                f"{len(kept)} of {len(self.plan.windows)} tiles are kept in {work.path}: "
+                "give the same command with --resume to go on."
+            )
+        else:
+            work.remove()
