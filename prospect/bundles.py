@@ -66,7 +66,7 @@ class Bundle:
         sums, own = np.empty((2, valid.shape[1])), np.empty((len(levels), valid.shape[1]))
         levels = np.ascontiguousarray(levels)
         for row in np.flatnonzero(valid.any(axis=1)):
-            add_bundle(block, row, self.planes, self.fills, self.slopes, self.intercepts, said)
+            add_bundle(block, int(row), self.planes, self.fills, self.slopes, self.intercepts, said)
             # 1 / (1 + exp(-logit)), in place.
             np.negative(said, out=said)
             with np.errstate(over="ignore"):

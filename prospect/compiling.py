@@ -349,17 +349,17 @@ def _square(fitted: TrainingDraws, reading: Reading) -> Part | None:
     if len(known) < len(parts):
         return None
     lines = [part for part in known if isinstance(part, Lines)]
-    if len(lines) == len(known) and not np.isnan(seen.fills).any():
-        return Square(_bundle(lines, seen), fitted.n_draws, fitted.placed_)
+    fills = seen.filled(np.arange(seen.planes.size))
+    if len(lines) == len(known) and not np.isnan(fills).any():
+        return Square(_bundle(lines, fills), fitted.n_draws, fitted.placed_)
     return Square(known, fitted.n_draws, fitted.placed_)
 
 
-def _bundle(lines: Sequence[Lines], reading: Reading) -> Bundle:
+def _bundle(lines: Sequence[Lines], fills: Doubles) -> Bundle:
     """Lines of the same features, whose gaps are filled alike before any is asked."""
     slopes = np.stack([line.slope / line.divisor for line in lines])
     centres = np.stack([line.centre for line in lines])
     intercepts = np.array([line.intercept for line in lines]) - (slopes * centres).sum(axis=1)
-    fills = reading.filled(np.arange(slopes.shape[1]))
     return Bundle(lines[0].planes, fills, slopes, intercepts)
 
 
