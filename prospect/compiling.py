@@ -29,6 +29,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
+from prospect.bundles import Bundle
 from prospect.models import (
     BaggedPU,
     BlendedClassifier,
@@ -347,7 +348,19 @@ def _square(fitted: TrainingDraws, reading: Reading) -> Part | None:
     known = tuple(part for part in parts if part is not None)
     if len(known) < len(parts):
         return None
+    lines = [part for part in known if isinstance(part, Lines)]
+    fills = seen.filled(np.arange(seen.planes.size))
+    if len(lines) == len(known) and not np.isnan(fills).any():
+        return Square(_bundle(lines, fills), fitted.n_draws, fitted.placed_)
     return Square(known, fitted.n_draws, fitted.placed_)
+
+
+def _bundle(lines: Sequence[Lines], fills: Doubles) -> Bundle:
+    """Lines of the same features, whose gaps are filled alike before any is asked."""
+    slopes = np.stack([line.slope / line.divisor for line in lines])
+    centres = np.stack([line.centre for line in lines])
+    intercepts = np.array([line.intercept for line in lines]) - (slopes * centres).sum(axis=1)
+    return Bundle(lines[0].planes, fills, slopes, intercepts)
 
 
 def _calibrated(fitted: CalibratedClassifierCV, reading: Reading) -> Part | None:

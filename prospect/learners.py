@@ -31,6 +31,9 @@ TREES = 400
 DRAWS = 20
 """Draws of background, of deposits and of their places: 400 trees in a square."""
 
+LINES = 8
+"""The same of logistic regressions, 64 in a square: each costs a cell more than a small tree."""
+
 DEFAULT = "logistic"
 """The learner of training, chosen on synthetic worlds (benchmarks/results/default_learner.md)."""
 
@@ -53,6 +56,28 @@ def extra_trees(random_state: int = 0, n_jobs: int | None = None) -> TrainingDra
     """
     tree = ExtraTreeClassifier(min_samples_leaf=3, max_features="sqrt")
     return TrainingDraws(tree, n_draws=DRAWS, random_state=random_state, n_jobs=n_jobs)
+
+
+def signed_logistic(
+    signs: Sequence[str] | None = None, random_state: int = 0, n_jobs: int | None = None
+) -> TrainingDraws:
+    """
+    Logistic regressions that may not contradict the signs, each of its own training draws.
+
+    Their mean ranks as one of them does; how they disagree is the spread.
+
+    Parameters
+    ----------
+    signs : sequence of {'+', '-', '0', '∩'}, optional
+    random_state : int
+    n_jobs : int, optional
+
+    Returns
+    -------
+    TrainingDraws
+    """
+    line = SignedLogistic(signs)
+    return TrainingDraws(line, n_draws=LINES, random_state=random_state, n_jobs=n_jobs)
 
 
 def boosting(
@@ -124,7 +149,7 @@ def learner(
         "random-forest": lambda: random_forest(random_state, n_jobs),
         "bagged-pu": lambda: with_filled_gaps(BaggedPU(random_state=random_state)),
         "boosting": lambda: boosting(signs, random_state),
-        "logistic": lambda: SignedLogistic(signs),
+        "logistic": lambda: signed_logistic(signs, random_state, n_jobs),
         "woe": lambda: WeightsOfEvidence(signs),
         "fuzzy": lambda: fuzzy,
         "blend": lambda: BlendedClassifier(fuzzy, extra_trees(random_state, n_jobs)),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
+from prospect.bundles import Bundle
 from prospect.errors import ModelError
 from prospect.grid import LATTICE
 from prospect.learners import likelihood
@@ -383,14 +384,31 @@ class Bag(Part):
 
 
 @dataclass(frozen=True)
+class MeanLine(Part):
+    """The mean of many logistic sums of the same features."""
+
+    bundle: Bundle
+
+    def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
+        return _level(self.bundle.mean(block, valid), valid, spread=spread)
+
+    def contributions(self, block: Block, valid: Mask, groups: Groups) -> Block:
+        lines, count = self.bundle, len(self.bundle.planes)
+        # Lines are added up: what the mean of them adds is the mean of what each adds.
+        slope = lines.slopes.mean(axis=0)
+        mean = Lines(lines.planes, lines.fills, lines.fills, np.ones(count), slope, 0.0)
+        return mean.contributions(block, valid, groups)
+
+
+@dataclass(frozen=True)
 class Square(Part):
     """
-    Members of training draws: trees, which are packed, or other parts.
+    Members of training draws: trees, which are packed, lines, which are bundled, or others.
 
     Draws of background, deposits and places are levels of three factors; ``side`` of each.
     """
 
-    parts: Trees | tuple[Part, ...]
+    parts: Trees | Bundle | tuple[Part, ...]
     side: int
     placed: bool = False
 
@@ -402,6 +420,8 @@ class Square(Part):
     @property
     def _mean(self) -> Part:
         """The same without its factors."""
+        if isinstance(self.parts, Bundle):
+            return MeanLine(self.parts)
         return Forest(self.parts) if isinstance(self.parts, Trees) else Bag(self.parts)
 
     def score(self, block: Block, valid: Mask, *, spread: bool) -> Scores:
@@ -413,7 +433,7 @@ class Square(Part):
     def variances(self, block: Block, valid: Mask) -> tuple[Doubles, Doubles]:
         """Mean, and the variances over each of the three draws."""
         levels, side = levels_of(self.side), self.side
-        if isinstance(self.parts, Trees):
+        if isinstance(self.parts, (Trees, Bundle)):
             total, squares, squared = self.parts.by_level(block, valid, levels, side)
         else:
             total, squares = np.zeros((2, *valid.shape))

@@ -34,7 +34,7 @@ LAYERS = (
     ("ground", "labels", "folds", "models", "metrics", "own", "signs", "evidence", "completeness"),
     ("encoding", "detectability"),
     ("learners",),
-    ("calibration", "applicability", "inference", "compiling", "parts"),
+    ("calibration", "applicability", "inference", "compiling", "parts", "bundles"),
     ("model", "model_file"),
     ("samples", "record", "bands"),
     ("doubts",),

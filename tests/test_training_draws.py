@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from prospect.errors import ModelError
 from prospect.inference import compile_estimator
 from prospect.learners import fit
-from prospect.models import TrainingDraws
+from prospect.models import SignedLogistic, TrainingDraws
 from prospect.models.training_draws import components, levels_of
 
 
@@ -117,13 +117,15 @@ def drawn(estimator=None, n_draws=5, gaps=0.1):
     return fit(model, features, positive, np.ones(200), placings=again), features
 
 
-@pytest.mark.parametrize("estimator", [None, "boosting"])
+@pytest.mark.parametrize("estimator", [None, "boosting", "lines"])
 def test_blocks_are_told_as_the_members_tell(estimator):
-    """Trees in one kernel, and others one by one, against every member asked by itself."""
+    """Trees and lines in kernels, others one by one, against every member asked by itself."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    if estimator is not None:
+    if estimator == "boosting":
         estimator = HistGradientBoostingClassifier(max_iter=3, early_stopping=False)
+    if estimator == "lines":
+        estimator = SignedLogistic(["+", "0", "-", "0"], penalty=3.0)
     fitted, features = drawn(estimator)
     assert fitted.placed_
     block = np.ascontiguousarray(features[:198].T.reshape(4, 11, 18))
@@ -137,7 +139,9 @@ def test_blocks_are_told_as_the_members_tell(estimator):
     np.testing.assert_array_equal(mean, predictor.predict(block, valid))
     expected = fitted.predict_proba(features[:198])[:, 1].reshape(11, 18)
     np.testing.assert_allclose(
-        mean[valid], expected[valid], rtol=1e-12 if estimator is None else 1e-6
+        mean[valid],
+        expected[valid],
+        rtol=1e-6 if isinstance(estimator, HistGradientBoostingClassifier) else 1e-12,
     )
     by_member = fitted.variances(features[:198]).reshape(3, 11, 18)
     np.testing.assert_allclose(variances[:, valid], by_member[:, valid], atol=1e-9)
@@ -145,6 +149,28 @@ def test_blocks_are_told_as_the_members_tell(estimator):
     assert (by_member.max(axis=(1, 2)) > 0).all()
     _, spread = predictor.predict_with_spread(block, valid)
     np.testing.assert_array_equal(spread, np.sqrt(variances.sum(axis=0)))
+
+
+def test_lines_say_the_same_whatever_the_block():
+    fitted, features = drawn(SignedLogistic())
+    predictor = compile_estimator(fitted)
+    block = np.ascontiguousarray(features.T.reshape(4, 8, 25))
+    valid = np.ones((8, 25), bool)
+    whole = np.stack([*predictor.predict_with_variances(block, valid)[1], predictor.predict(block)])
+    for rows, cols in ((slice(2, 5), slice(3, 20)), (slice(7, 8), slice(24, 25))):
+        part = np.ascontiguousarray(block[:, rows, cols])
+        told = predictor.predict_with_variances(part)[1]
+        np.testing.assert_array_equal(whole[:3, rows, cols], told)
+        np.testing.assert_array_equal(whole[3, rows, cols], predictor.predict(part))
+
+
+def test_what_drives_a_mean_of_lines_is_what_drives_them_in_the_mean():
+    fitted, features = drawn(SignedLogistic(), gaps=0.0)
+    block = np.ascontiguousarray(features.T.reshape(4, 8, 25))
+    told = compile_estimator(fitted).contributions(block, np.arange(4))
+    slopes = np.mean([m.coef_[0] / m.scale_ for m in fitted.estimators_], axis=0)
+    expected = slopes[:, None] * (features - fitted.fills_).T
+    np.testing.assert_allclose(told, expected.reshape(4, 8, 25), atol=1e-5)
 
 
 def test_one_thread_or_two_fit_the_same():

@@ -12,6 +12,9 @@ Doubles = NDArray[np.float64]
 Longs = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+BUNDLED = 128
+"""Cells of a row whose values stay in near memory while many lines read them."""
+
 RISING, FALLING, MIDDLE = 0, 1, 2
 """How a membership goes with its feature."""
 
@@ -126,3 +129,75 @@ def overlay(
                     complement[x] *= 1 - value[x]
                     known[x] += 1
                     least[x], most[x] = min(least[x], value[x]), max(most[x], value[x])
+
+
+@kernel
+def add_bundle(
+    block: Floats,
+    row: int,
+    planes: Longs,
+    fills: Doubles,
+    slopes: Doubles,
+    intercepts: Doubles,
+    logits: Doubles,
+) -> None:
+    """Logits of many lines over one row of cells: every value is read once for all of them."""
+    width = logits.shape[1]
+    cells = np.empty((planes.size, BUNDLED))
+    for left in range(0, width, BUNDLED):
+        count = min(BUNDLED, width - left)
+        for f in range(planes.size):
+            values, fill, own = block[planes[f], row, left:], fills[f], cells[f]
+            for x in range(count):
+                value = np.float64(values[x])
+                own[x] = fill if np.isnan(value) else value
+        for m in range(intercepts.size):
+            line = logits[m, left : left + count]
+            line[:] = intercepts[m]
+            for f in range(planes.size):
+                slope, own = slopes[m, f], cells[f]
+                for x in range(count):
+                    line[x] += slope * own[x]
+
+
+@kernel
+def add_shares(
+    shares: Doubles,
+    levels: Longs,
+    side: int,
+    total: Doubles,
+    squares: Doubles,
+    squared_sums: Doubles,
+) -> None:
+    """
+    Sums over members (member, cell) of their shares and squares, and squared sums of levels.
+
+    ``levels`` (factor, member) are places from 0 to ``side``; of no factors at all only the
+    sum is made.
+    """
+    width, factors = total.size, levels.shape[0]
+    total[:] = 0.0
+    for m in range(shares.shape[0]):
+        said = shares[m]
+        for x in range(width):
+            total[x] += said[x]
+    if factors == 0:
+        return
+    squares[:] = 0.0
+    for m in range(shares.shape[0]):
+        said = shares[m]
+        for x in range(width):
+            squares[x] += said[x] * said[x]
+    part = np.empty(width)
+    for f in range(factors):
+        sums = squared_sums[f]
+        sums[:] = 0.0
+        for level in range(side):
+            part[:] = 0.0
+            for m in range(shares.shape[0]):
+                if levels[f, m] == level:
+                    said = shares[m]
+                    for x in range(width):
+                        part[x] += said[x]
+            for x in range(width):
+                sums[x] += part[x] * part[x]

@@ -194,10 +194,14 @@ class TrainingDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def feature_importances_(self) -> Array:
-        """Mean importance over the members, where they tell."""
+        """Mean importance over the members: what they tell, or slopes on one scale."""
         check_is_fitted(self)
-        mean: Array = np.mean([each.feature_importances_ for each in self.estimators_], axis=0)
-        return mean
+        told = [
+            np.abs(each.coef_[0]) if hasattr(each, "coef_") else each.feature_importances_
+            for each in self.estimators_
+        ]
+        mean: Array = np.mean(told, axis=0)
+        return mean / mean.sum() if mean.sum() > 0 else mean
 
     def _filled(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)
