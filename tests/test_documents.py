@@ -1,4 +1,4 @@
-"""Documents: command lines in them are understood, Python in them runs, notebooks keep no output."""
+"""Documents: their command lines are understood, their code runs; notebooks keep no output."""
 
 import json
 import re
@@ -14,6 +14,7 @@ from prospect.commodities import load_commodity
 
 ROOT = Path(__file__).parents[1]
 WRITTEN = [ROOT / "README.md", ROOT / "README.ru.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 FENCED = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.M | re.S)
 
 
@@ -137,7 +138,7 @@ def test_toml_in_documents_is_toml():
             tomllib.loads(body)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_are_diffable_and_ask_questions(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4
