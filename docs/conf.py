@@ -22,7 +22,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
 ]
 html_theme = "pydata_sphinx_theme"
 html_title = "prospect"
@@ -36,7 +35,7 @@ templates_path = ["_templates"]
 
 # Notebooks are run by notebooks/run_all.py; what it kept of them is shown with its pictures.
 nb_execution_mode = "off"
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True

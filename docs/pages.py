@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,5 +48,18 @@ def operations() -> str:
         title = family.replace("_", " ").capitalize()
         parts += [title, "-" * len(title), ""]
         for name in names:
-            parts += [f".. autofunction:: prospect.features.{name}", ""]
+            parts += [f".. autofunction:: prospect.features.{name}({_parameters(name)})", ""]
     return "\n".join(parts)
+
+
+def _parameters(name: str) -> str:
+    """The layers and parameters of an operation, without what the program fills in."""
+    operation = all_operations()[name]
+    signature = inspect.signature(operation.compute)
+    given = [
+        parameter.replace(annotation=parameter.empty)
+        for key, parameter in signature.parameters.items()
+        if key not in ("out", "cell", *operation.learned)
+    ]
+    bare = signature.replace(parameters=given, return_annotation=inspect.Signature.empty)
+    return str(bare)[1:-1]
