@@ -1,4 +1,4 @@
-"""The demonstration: a sample region, and maps of all three commodities in it."""
+"""The demonstration: a sample region, with maps, targets and pages of all three commodities."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 from prospect.commodities import commodity_names
 from prospect.errors import OutputError
 from prospect.progress import Progress, silent
+from prospect.report import write_report
 from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.synthetic import make_region, write_region
+from prospect.targets import find_targets
+from prospect.targets.ranking import INSIDE
+from prospect.targets.writing import write_targets
 from prospect.training import train
 
 
@@ -62,10 +66,16 @@ def run_demo(
         model.save(folder / f"{commodity}.prospect")
         output = folder / f"{commodity}.tif"
         score(model, open_stack(project), output, workers=workers, progress=progress)
+        with progress(f"{commodity.capitalize()}: targets and report"):
+            found = find_targets(output, model)
+            write_targets(found, folder / f"{commodity}-targets.gpkg")
+            page = write_report(folder / f"{commodity}.html", output, model, project, targets=found)
         yield f"\n{output}: {model.title}, {model.record['labels']['deposits']} known deposits"
         for line in model.quality().splitlines():
             yield f"  {line}"
+        new = int((found["list"] == INSIDE).sum())
+        yield f"  {page.name}: the map to click, {new} targets on new ground, what it rests on"
     yield (
-        "\nOpen a map in QGIS: its colours come with it. The intervals are of 90 %; block folds "
+        "\nOpen a page in any browser, a map in QGIS: its colours come with it. The intervals are of 90 %; block folds "
         "are the honest ones. The region is made up, so its truth is known: see region/truth."
     )

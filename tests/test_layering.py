@@ -39,7 +39,7 @@ LAYERS = (
     ("samples", "record", "bands"),
     ("doubts",),
     ("training",),
-    ("several",),
+    ("several", "updating"),
     ("plots", "validation", "explanation"),
     ("scoring", "map_file", "verification"),
     ("targets",),

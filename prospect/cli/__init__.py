@@ -18,7 +18,7 @@ from prospect.cli.explanation import explain
 from prospect.cli.features import features
 from prospect.cli.model import score, train
 from prospect.cli.report import report
-from prospect.cli.targets import compare, targets
+from prospect.cli.targets import compare, targets, update
 from prospect.cli.validation import validate
 from prospect.errors import ProspectError
 
@@ -102,6 +102,7 @@ for command in (
     score,
     targets,
     compare,
+    update,
     report,
     verify,
     doctor,

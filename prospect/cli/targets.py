@@ -1,4 +1,4 @@
-"""Commands that use maps: targets, compare."""
+"""Commands that use maps and models: targets, compare, update."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from prospect.cli.options import counted, takes_workers
+from prospect.cli.options import (
+    counted,
+    pairs_of,
+    progress_of,
+    source_of,
+    takes_quiet,
+    takes_vectors,
+    takes_workers,
+)
 
 FORMATS = ("gpkg", "geojson", "csv", "shp", "gpx")
 
@@ -166,6 +174,82 @@ def compare(
     if output is not None:
         found.save(output)
         click.echo(f"\nWritten: {output}")
+
+
+@click.command(
+    epilog="""\b
+Example: prospect update gold.prospect lapland/ --occurrences found_2026.csv
+         prospect update gold.prospect lapland/ --occurrences au.shp --tested barren.gpkg"""
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="LAYERS...", nargs=-1, required=True,
+                type=click.Path(path_type=Path))  # fmt: skip
+@click.option(
+    "--occurrences",
+    type=click.Path(path_type=Path),
+    help="All deposits known now; by default those of the project.",
+)
+@click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
+@click.option(
+    "--tested",
+    type=click.Path(path_type=Path),
+    help="Ground drilled and found barren: points or polygons.",
+)
+@click.option("-c", "--commodity", help="The definition, if it is a .toml file of your own.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Model file; by default <model>-new."
+)
+@click.option("--any-version", is_flag=True, help="Take a model of another scikit-learn.")
+@takes_vectors
+@takes_workers
+@takes_quiet
+def update(
+    model: Path,
+    sources: tuple[Path, ...],
+    occurrences: Path | None,
+    crs: str | None,
+    tested: Path | None,
+    commodity: str | None,
+    output: Path | None,
+    any_version: bool,
+    vectors: tuple[str, ...],
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Learn again after a field season, as MODEL was learnt, and say what changed.
+
+    Deposits found since are the best test of the old model: it did not know them.
+    """
+    from dataclasses import replace
+
+    from prospect.model import load_model
+    from prospect.project import OccurrenceSpec
+    from prospect.raster import require_writable_folder
+    from prospect.scoring import select_layers
+    from prospect.stack import as_project, open_stack
+    from prospect.updating import update as learn_again
+
+    output = output or model.with_name(f"{model.stem}-new{model.suffix}")
+    require_writable_folder(output)
+    loaded = load_model(model, any_version=any_version)
+    given = source_of(sources)
+    project = as_project(given, vectors=pairs_of(vectors))
+    project, _ = select_layers(loaded, project, {}, guessed=isinstance(given, list))
+    spec = project.occurrences if occurrences is None else OccurrenceSpec(occurrences)
+    if spec is None:
+        raise click.UsageError("Known deposits are needed: give --occurrences FILE.")
+    found = learn_again(
+        loaded,
+        open_stack(project),
+        spec if crs is None else replace(spec, crs=crs),
+        tested=tested,
+        commodity=commodity,
+        workers=workers,
+        progress=progress_of(quiet),
+    )
+    found.after.save(output)
+    click.echo(found.page())
+    click.echo(f"\nWritten: {output}. Score it, and 'prospect compare' the two maps.")
 
 
 def _tell(found: Any) -> None:
