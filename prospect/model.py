@@ -21,6 +21,13 @@ from prospect.model_file import (
     write_model_file,
 )
 
+_TOLD = {
+    "auc": "AUC",
+    "auc_barren": "AUC against ground known to be barren",
+    "capture_5%": "capture at 5 % of area",
+}
+"""Measures that the report tells of, where they were taken."""
+
 
 @dataclass
 class Model:
@@ -37,7 +44,8 @@ class Model:
         Area and permissive ground, which hold for the map as for training.
     samples : dict of str to array of shape (n,)
         The cells that were learnt from and tested on: x, y, label (1 deposit, 0 drawn
-        background, -1 drawn only to measure), weight, group, fold, score (out of fold).
+        background, -1 drawn only to measure), weight, group (-1 drawn, -2 known to be
+        barren), fold, score (out of fold).
     measures : DataFrame
         Out-of-fold measures with intervals, a row a measure and folds.
     record : mapping
@@ -87,7 +95,9 @@ class Model:
         for folds, table in self.measures.groupby("folds", sort=False):
             told = table.set_index("measure")
             parts = []
-            for measure, label in (("auc", "AUC"), ("capture_5%", "capture at 5 % of area")):
+            for measure, label in _TOLD.items():
+                if measure not in told.index:
+                    continue
                 row = told.loc[measure]
                 parts.append(f"{label} {row['value']:.2f} ({row['low']:.2f}–{row['high']:.2f})")
             lines.append(f"{folds}: " + ", ".join(parts))

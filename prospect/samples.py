@@ -29,6 +29,9 @@ MEASURED_ON = 10_000
 KEEP_AWAY = 3_000.0
 """Background for training keeps this far, in metres, from deposits (METHODS: background)."""
 
+BARREN = -2
+"""Group of ground that is known to be barren."""
+
 _TILE = 2 * LATTICE
 
 
@@ -44,7 +47,7 @@ class Samples:
         1 deposit, 0 background to learn from, -1 only to measure the area.
     weight : array of shape (n,)
     group : array of shape (n,), int
-        Deposit of the cell; -1 for background.
+        Deposit of the cell; -1 for background, -2 for ground known to be barren.
     features : array of shape (n, k), float32
     """
 
@@ -157,6 +160,7 @@ def draw_samples(
     weight[: sizes[0]] = labels.weight
     group = np.full(row.size, -1, np.int64)
     group[: sizes[0]] = labels.group
+    group[sizes[0] : sizes[0] + int(barren.sum())] = BARREN
     with progress("Building features at the samples"):
         features = features_at(builder, stack, row, col, workers=workers)
     return Samples(grid.x[col], grid.y[row], kind, weight, group, features)

@@ -17,7 +17,7 @@ MODULES = {
 
 # From the ground up. A module imports from its own layer's folder or from layers below.
 LAYERS = (
-    ("errors", "_version", "_kernels", "progress", "styles", "lexicon", "trees"),
+    ("errors", "_version", "_kernels", "progress", "styles", "lexicon", "trees", "clusters"),
     ("grid",),
     ("coordinates", "sheets"),
     ("raster",),

@@ -136,7 +136,11 @@ def test_bounds_free_the_map_from_its_layers(tmp_path, write_tif, ramp, grid):
 
 @pytest.mark.real
 def test_gold_of_the_murchison_from_the_folder_to_the_measures(real_data, tmp_path):
-    """SOURCE: README.md of the real data; AUC 0.89 over the window, 0.54 within greenstone."""
+    """
+    SOURCE: README.md of the real data: AUC 0.89 over the window, "about 0.54" within greenstone.
+
+    By exact distances (benchmarks/murchison.py) it is 0.557, 90 % interval 0.51–0.61.
+    """
     said = run("init", real_data / "murchison_gold", "--crs", "local-metres", "--cell", 1000,
                "-o", tmp_path / "m", "-q")  # fmt: skip
     assert "40 of 3252 features are lines without length" in said
@@ -150,7 +154,7 @@ def test_gold_of_the_murchison_from_the_folder_to_the_measures(real_data, tmp_pa
     here[rows, cols] = True
     assert roc_auc_score(here.ravel(), near.ravel()) == pytest.approx(0.89, abs=0.015)
     rock = stack["greenstone"].values == 1
-    assert roc_auc_score(here[rock], near[rock]) == pytest.approx(0.54, abs=0.02)
+    assert roc_auc_score(here[rock], near[rock]) == pytest.approx(0.557, abs=0.02)
     contact = contact_distance(stack["greenstone"], classes=["greenstone"], cap=20_000.0).values
     assert contact.min() == 0
     assert np.median(contact[here]) < np.median(contact)

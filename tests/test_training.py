@@ -19,7 +19,7 @@ from prospect.learners import default_estimator, fit, learner, likelihood
 from prospect.metrics import auc
 from prospect.model import load_model
 from prospect.models import WeightsOfEvidence
-from prospect.samples import features_at, ground_mask
+from prospect.samples import BARREN, features_at, ground_mask
 from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.training import out_of_fold, train
@@ -294,8 +294,11 @@ def test_the_record_names_files_by_name_and_hash(gold_model, world):
     inputs = gold_model.record["inputs"]
     assert set(inputs) == set(gold_model.builder.layers_)
     path = next(spec.path for spec in world.layers if spec.name == "magnetics")
-    expected = {"file": "magnetics.tif", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    assert inputs["magnetics"] == expected
+    assert inputs["magnetics"] == {
+        "file": "magnetics.tif",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "role": "magnetics.tmi",
+    }
     assert str(path.parent) not in str(gold_model.record) + str(gold_model.builder.to_dict())
 
 
@@ -305,3 +308,32 @@ def test_features_that_tell_nothing_apart_are_said(world, small_forest):
     model = train(stack, world.occurrences, "gold", estimator=small_forest, background=200)
     (told,) = [note for note in model.record["notes"] if "the same everywhere" in note]
     assert "gravity_bouguer" in told
+
+
+def test_ground_known_to_be_barren_is_measured_against(world, small_forest, tmp_path):
+    from prospect.vector import points_frame, write_vector
+
+    stack = open_stack(world)
+    grid = Grid.of(stack)
+    rng = np.random.default_rng(1)
+    places = rng.choice(grid.x, 60), rng.choice(grid.y, 60)
+    write_vector(points_frame({"id": range(60)}, *places, grid.crs), tmp_path / "barren.gpkg")
+    model = train(
+        stack,
+        world.occurrences,
+        "gold",
+        estimator=small_forest,
+        tested=tmp_path / "barren.gpkg",
+        **SMALL,
+    )
+    samples = model.samples
+    barren = samples["group"] == BARREN
+    assert (samples["label"][barren] == 0).all()
+    assert np.isfinite(samples["score"][barren]).all()
+    assert np.isnan(samples["score"][(samples["label"] == 0) & ~barren]).all()
+    told = model.measures.set_index(["measure", "folds"])["value"]
+    blocks = model.measures["folds"][0]
+    deposits = samples["label"] == 1
+    expected = auc(samples["score"][deposits], samples["score"][barren])
+    assert told["auc_barren", blocks] == pytest.approx(expected)
+    assert f"known to be barren {expected:.2f}" in model.report()
