@@ -1,4 +1,4 @@
-"""Figures of a validation; matplotlib is loaded when one is drawn."""
+"""Figures of layers, maps and validations; matplotlib is loaded when one is drawn."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
+from prospect.grid import Grid
 from prospect.metrics.intervals import rows_of
+from prospect.styles import COLOURS as SHARE_COLOURS
+from prospect.styles import share_labels, thresholds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -240,6 +244,133 @@ def plot_comparison(table: pd.DataFrame, value: float, title: str = "") -> Figur
         title=title,
     )
     return figure
+
+
+def plot_map(
+    scored: xr.DataArray, deposits: NDArray[np.float64] | None = None, title: str = ""
+) -> Figure:
+    """
+    A map of scores with deposits, coloured by share of the ground as in QGIS.
+
+    Parameters
+    ----------
+    scored : DataArray of dims (y, x)
+        Such as ``score(model, stack)["likelihood"]``. NaN is left white.
+    deposits : array of shape (n, 2), metres, optional
+        In the coordinate system of the map.
+    title : str
+
+    Returns
+    -------
+    Figure
+    """
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    seen = _thinned(scored, MAP_CELLS)
+    values = np.asarray(seen, np.float32)
+    limits = thresholds(values)
+    figure, axes = _figure(*_size(scored, 7.6, 1.6))
+    codes = np.searchsorted(limits, values, side="left").astype(float)
+    codes[np.isnan(values)] = np.nan
+    norm = BoundaryNorm(np.arange(len(SHARE_COLOURS) + 1) - 0.5, len(SHARE_COLOURS))
+    shown = axes.imshow(
+        codes, cmap=ListedColormap(SHARE_COLOURS), norm=norm, extent=_extent(seen),
+        interpolation="none",
+    )  # fmt: skip
+    bar = figure.colorbar(shown, ax=axes, ticks=range(len(SHARE_COLOURS)), shrink=0.8)
+    bar.ax.set_yticklabels(share_labels())
+    bar.ax.tick_params(length=0)
+    if deposits is not None and len(deposits):
+        x, y = np.asarray(deposits, float).T / 1000
+        axes.plot(
+            x, y, "o", color="white", markeredgecolor="black", markersize=5,
+            label=f"{len(x)} known deposits",
+        )  # fmt: skip
+        figure.legend(loc="outside lower center", frameon=False)
+    axes.set(xlabel="Easting (km)", ylabel="Northing (km)", title=title)
+    axes.ticklabel_format(useOffset=False, style="plain")
+    return figure
+
+
+def plot_stack(stack: xr.Dataset, title: str = "", columns: int = 4) -> Figure:
+    """
+    All layers of a stack side by side, small.
+
+    Parameters
+    ----------
+    stack : Dataset of dims (y, x)
+        From :func:`prospect.open_stack`. Large ones are thinned before they are read.
+    title : str
+    columns : int
+
+    Returns
+    -------
+    Figure
+        Numbers from their 2nd to their 98th percentile with a bar in the layer's unit;
+        classes in colours that may come again; lines and polygons in black. Gaps are grey.
+    """
+    count = max(1, len(stack.data_vars))
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    wide, high = _size(stack, 3.1, 0.9)
+    figure, _ = _figure(columns * wide, rows * high + 0.6)
+    figure.clear()
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    for axes, (name, layer) in zip(panels, stack.data_vars.items(), strict=False):
+        _draw_layer(figure, axes, layer)
+        axes.set_title(str(name), fontsize=9)
+        axes.set_facecolor("#d9d9d9")
+        axes.tick_params(labelsize=7)
+        axes.locator_params(nbins=4)
+        axes.ticklabel_format(useOffset=False, style="plain")
+    figure.supxlabel("Easting (km)", fontsize=9)
+    figure.supylabel("Northing (km)", fontsize=9)
+    figure.suptitle(title)
+    return figure
+
+
+MAP_CELLS, PANEL_CELLS = 1_600, 400
+"""Cells along the longer side of what is drawn, at most."""
+
+
+def _draw_layer(figure: Figure, axes: Axes, layer: xr.DataArray) -> None:
+    from matplotlib.colors import ListedColormap
+
+    seen = _thinned(layer, PANEL_CELLS)
+    values = np.asarray(seen, np.float32)
+    how: dict[str, Any] = {"extent": _extent(seen), "interpolation": "none"}
+    if layer.attrs.get("kind") == "geometry":
+        axes.imshow(values, cmap="Greys", vmin=0, vmax=1, **how)
+        return
+    if layer.dtype.kind in "iu":
+        shown = np.where(values < 0, np.nan, values % len(COLOURS))
+        axes.imshow(shown, cmap=ListedColormap(COLOURS), vmin=0, vmax=len(COLOURS) - 1, **how)
+        return
+    known = values[values == values]
+    low, high = np.quantile(known, (0.02, 0.98)) if known.size else (0.0, 1.0)
+    image = axes.imshow(values, cmap="viridis", vmin=low, vmax=high, **how)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
+    bar.ax.tick_params(labelsize=6)
+    bar.set_label(str(layer.attrs.get("units", "")), fontsize=7)
+
+
+def _thinned(layer: xr.DataArray, most: int) -> xr.DataArray:
+    """Every so manieth row and column, before anything is read."""
+    step = max(1, -(-max(layer.sizes["y"], layer.sizes["x"]) // most))
+    return layer.isel(y=slice(None, None, step), x=slice(None, None, step)).load()
+
+
+def _extent(layer: xr.DataArray) -> tuple[float, float, float, float]:
+    west, south, east, north = Grid.of(layer).bounds
+    return west / 1000, east / 1000, south / 1000, north / 1000
+
+
+def _size(layer: xr.DataArray | xr.Dataset, width: float, more: float) -> tuple[float, float]:
+    """Inches of a figure whose map has the proportions of the ground."""
+    west, south, east, north = Grid.of(layer).bounds
+    return width, float(np.clip((width - more) * (north - south) / (east - west) + 0.8, 1.5, 11))
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

@@ -42,6 +42,7 @@ LAYERS = (
     ("scoring", "map_file"),
     ("targets",),
     ("comparison", "report"),
+    ("export",),
     ("demo", "diagnosis"),
     ("cli",),
 )

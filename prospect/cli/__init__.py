@@ -11,6 +11,7 @@ import click
 
 from prospect._version import __version__
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
+from prospect.cli.export import export
 from prospect.cli.features import features
 from prospect.cli.model import score, train
 from prospect.cli.report import report
@@ -56,6 +57,7 @@ def main() -> None:
     prospect score    gold.prospect PROJECT -o gold.tif
     prospect targets  gold.tif gold.prospect
     prospect report   gold.tif gold.prospect PROJECT
+    prospect export   gold.tif gold.prospect PROJECT
     """
 
 
@@ -72,6 +74,7 @@ for command in (
     targets,
     compare,
     report,
+    export,
     doctor,
 ):
     main.add_command(command)

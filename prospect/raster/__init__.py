@@ -2,6 +2,7 @@
 
 from prospect.raster.burning import burn, polygons
 from prospect.raster.opening import GDAL_VERSION, RasterInfo, read_info, require_file, safe_open
+from prospect.raster.palette import write_palette
 from prospect.raster.reading import Alignment, align, read_native
 from prospect.raster.writing import (
     CogWriter,
@@ -25,4 +26,5 @@ __all__ = [
     "require_writable_folder",
     "safe_open",
     "write_geotiff",
+    "write_palette",
 ]

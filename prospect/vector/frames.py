@@ -130,6 +130,26 @@ def write_vector(table: gpd.GeoDataFrame, path: Path | str, *, layer: str | None
                 part.replace(path.with_name(part.name))
 
 
+def write_dbf(table: pd.DataFrame, path: Path | str) -> None:
+    """
+    Write a table without geometries as dBase, texts in UTF-8 and a ``.cpg`` file that says so.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        try:
+            pyogrio.write_dataframe(table, temporary, driver="ESRI Shapefile", encoding="UTF-8")
+        except (*VECTOR_ERRORS, NotImplementedError, ValueError) as error:
+            raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error
+        for part in sorted(temporary.parent.glob(f"{path.stem}.*")):
+            if part != temporary:
+                part.replace(path.with_name(part.name))
+
+
 def write_waypoints(
     path: Path | str, lon: Any, lat: Any, names: Sequence[str], notes: Sequence[str]
 ) -> None:

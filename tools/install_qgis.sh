@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# QGIS for the tests of styles, from Debian's packages; nothing to do if it is there.
+set -euo pipefail
+# By absolute path: PyQGIS belongs to the system's Python, not to an environment in front of it.
+/usr/bin/python3 -c "import qgis.core" 2>/dev/null && exit 0
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+  python3-qgis qgis-providers >/dev/null
