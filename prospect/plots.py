@@ -10,8 +10,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from prospect.grid import Grid
+from prospect.grid import LATTICE, Grid
 from prospect.metrics.intervals import rows_of
+from prospect.stack import features_of
 from prospect.styles import COLOURS as SHARE_COLOURS
 from prospect.styles import share_labels, thresholds
 
@@ -266,15 +267,14 @@ def plot_map(
     """
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    seen = _thinned(scored, MAP_CELLS)
-    values = np.asarray(seen, np.float32)
+    values, extent = _thinned(scored, MAP_CELLS)
     limits = thresholds(values)
-    figure, axes = _figure(*_size(scored, 7.6, 1.6))
+    figure, axes = _figure(*_size(scored, 7.6, 2.6, 1.1))
     codes = np.searchsorted(limits, values, side="left").astype(float)
     codes[np.isnan(values)] = np.nan
     norm = BoundaryNorm(np.arange(len(SHARE_COLOURS) + 1) - 0.5, len(SHARE_COLOURS))
     shown = axes.imshow(
-        codes, cmap=ListedColormap(SHARE_COLOURS), norm=norm, extent=_extent(seen),
+        codes, cmap=ListedColormap(SHARE_COLOURS), norm=norm, extent=extent,
         interpolation="none",
     )  # fmt: skip
     bar = figure.colorbar(shown, ax=axes, ticks=range(len(SHARE_COLOURS)), shrink=0.8)
@@ -284,7 +284,7 @@ def plot_map(
         x, y = np.asarray(deposits, float).T / 1000
         axes.plot(
             x, y, "o", color="white", markeredgecolor="black", markersize=5,
-            label=f"{len(x)} known deposits",
+            label="known deposits",
         )  # fmt: skip
         figure.legend(loc="outside lower center", frameon=False)
     axes.set(xlabel="Easting (km)", ylabel="Northing (km)", title=title)
@@ -299,7 +299,7 @@ def plot_stack(stack: xr.Dataset, title: str = "", columns: int = 4) -> Figure:
     Parameters
     ----------
     stack : Dataset of dims (y, x)
-        From :func:`prospect.open_stack`. Large ones are thinned before they are read.
+        From :func:`prospect.open_stack`. Large ones are thinned.
     title : str
     columns : int
 
@@ -312,7 +312,7 @@ def plot_stack(stack: xr.Dataset, title: str = "", columns: int = 4) -> Figure:
     count = max(1, len(stack.data_vars))
     columns = min(columns, count)
     rows = -(-count // columns)
-    wide, high = _size(stack, 3.1, 0.9)
+    wide, high = _size(stack, 3.1, 0.9, 0.45)
     figure, _ = _figure(columns * wide, rows * high + 0.6)
     figure.clear()
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
@@ -336,14 +336,21 @@ MAP_CELLS, PANEL_CELLS = 1_600, 400
 
 
 def _draw_layer(figure: Figure, axes: Axes, layer: xr.DataArray) -> None:
+    from matplotlib.collections import LineCollection
     from matplotlib.colors import ListedColormap
 
-    seen = _thinned(layer, PANEL_CELLS)
-    values = np.asarray(seen, np.float32)
-    how: dict[str, Any] = {"extent": _extent(seen), "interpolation": "none"}
-    if layer.attrs.get("kind") == "geometry":
-        axes.imshow(values, cmap="Greys", vmin=0, vmax=1, **how)
+    if layer.attrs.get("kind") == "geometry" and "features" in layer.attrs:
+        # Lines a cell wide would be thinned away; those of the file are not.
+        lines = _lines(layer)
+        axes.add_collection(LineCollection(lines, colors="black", linewidths=0.6))
+        points = [line for line in lines if len(line) == 1]
+        if points:
+            axes.plot(*np.concatenate(points).T, ".", color="black", markersize=2)
+        west, south, east, north = (v / 1000 for v in Grid.of(layer).bounds)
+        axes.set(xlim=(west, east), ylim=(south, north), aspect="equal")
         return
+    values, extent = _thinned(layer, PANEL_CELLS)
+    how: dict[str, Any] = {"extent": extent, "interpolation": "none"}
     if layer.dtype.kind in "iu":
         shown = np.where(values < 0, np.nan, values % len(COLOURS))
         axes.imshow(shown, cmap=ListedColormap(COLOURS), vmin=0, vmax=len(COLOURS) - 1, **how)
@@ -356,21 +363,42 @@ def _draw_layer(figure: Figure, axes: Axes, layer: xr.DataArray) -> None:
     bar.set_label(str(layer.attrs.get("units", "")), fontsize=7)
 
 
-def _thinned(layer: xr.DataArray, most: int) -> xr.DataArray:
-    """Every so manieth row and column, before anything is read."""
+def _lines(layer: xr.DataArray) -> list[NDArray[np.float64]]:
+    """Lines, points and rims of polygons of a layer's features, in kilometres."""
+    import shapely
+
+    shapes = features_of(layer).features(Grid.of(layer).bounds).geometry.to_numpy()
+    parts = shapely.get_parts([shape for shape in shapes if shape is not None])
+    areal = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    rims = shapely.get_parts(shapely.boundary(parts[areal]))
+    return [shapely.get_coordinates(line) / 1000 for line in (*parts[~areal], *rims)]
+
+
+def _thinned(
+    layer: xr.DataArray, most: int
+) -> tuple[NDArray[np.float32], tuple[float, float, float, float]]:
+    """Cells in regular steps, read strip by strip, and their extent in kilometres."""
     step = max(1, -(-max(layer.sizes["y"], layer.sizes["x"]) // most))
-    return layer.isel(y=slice(None, None, step), x=slice(None, None, step)).load()
+    high = step * max(1, LATTICE // step)
+    strips = [
+        layer.isel(y=slice(row, row + high, step), x=slice(None, None, step)).to_numpy()
+        for row in range(0, layer.sizes["y"], high)
+    ]
+    values = np.concatenate(strips)
+    grid = Grid.of(layer)
+    west, _, _, north = grid.bounds
+    east = west + values.shape[1] * step * grid.transform.a
+    south = north + values.shape[0] * step * grid.transform.e
+    return values.astype(np.float32), (west / 1000, east / 1000, south / 1000, north / 1000)
 
 
-def _extent(layer: xr.DataArray) -> tuple[float, float, float, float]:
-    west, south, east, north = Grid.of(layer).bounds
-    return west / 1000, east / 1000, south / 1000, north / 1000
-
-
-def _size(layer: xr.DataArray | xr.Dataset, width: float, more: float) -> tuple[float, float]:
+def _size(
+    layer: xr.DataArray | xr.Dataset, width: float, beside: float, above: float
+) -> tuple[float, float]:
     """Inches of a figure whose map has the proportions of the ground."""
     west, south, east, north = Grid.of(layer).bounds
-    return width, float(np.clip((width - more) * (north - south) / (east - west) + 0.8, 1.5, 11))
+    high = (width - beside) * (north - south) / (east - west) + above
+    return width, float(np.clip(high, 1.5, 11))
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
