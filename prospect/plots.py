@@ -342,6 +342,7 @@ def _draw_layer(figure: Figure, axes: Axes, layer: xr.DataArray) -> None:
     if layer.attrs.get("kind") == "geometry" and "features" in layer.attrs:
         # Lines a cell wide would be thinned away; those of the file are not.
         lines = _lines(layer)
+        axes.set_facecolor("white")
         axes.add_collection(LineCollection(lines, colors="black", linewidths=0.6))
         points = [line for line in lines if len(line) == 1]
         if points:

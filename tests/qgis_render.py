@@ -38,14 +38,34 @@ def told(layer):
         "crs": layer.crs().authid(),
     }
     if isinstance(layer, QgsRasterLayer):
-        answer["legend"] = [
-            [label, colour.name()] for label, colour in layer.legendSymbologyItems()
-        ]
+        answer["legend"] = list(map(list, legend_of(renderer)))
     else:
         answer["legend"] = [item.label() for item in renderer.legendSymbolItems()]
         answer["features"] = layer.featureCount()
-        answer["labels"] = layer.labelsEnabled() and layer.labeling() is not None
+        answer["labels"] = names_of(layer) if layer.labelsEnabled() else []
     return answer
+
+
+def legend_of(renderer):
+    """Names and colours of the classes of a raster."""
+    if renderer.type() == "paletted":
+        return [(each.label, each.color.name()) for each in renderer.classes()]
+    items = renderer.shader().rasterShaderFunction().colorRampItemList()
+    return [(item.label, item.color.name()) for item in items]
+
+
+def names_of(layer):
+    """What the labels say, a text a feature."""
+    # Kept in names: PyQGIS points into what it would otherwise free.
+    settings = layer.labeling().settings()
+    expression = settings.getLabelExpression()
+    context = layer.createExpressionContext()
+    expression.prepare(context)
+    names = []
+    for feature in layer.getFeatures():
+        context.setFeature(feature)
+        names.append(expression.evaluate(context))
+    return names
 
 
 def rendered(layer, job):
