@@ -80,8 +80,15 @@ class Frame:
 
 
 def fit(bounds: Bounds) -> Frame:
-    """The sheet, across or upright, on which a map is larger; at a round scale, in the middle."""
-    return min((_across(bounds), _upright(bounds)), key=lambda frame: frame.scale)
+    """The sheet, across or upright, that a map fills better; at a round scale, in the middle."""
+    sheets = _across(bounds), _upright(bounds)
+    return min(sheets, key=lambda frame: (frame.scale, _needed(bounds, frame.width, frame.height)))
+
+
+def _needed(bounds: Bounds, width: float, height: float) -> float:
+    """The scale at which a map just fits a box of so many millimetres."""
+    west, south, east, north = bounds
+    return 1000 * (1 + 2 * AROUND) * max((east - west) / width, (north - south) / height)
 
 
 def _across(bounds: Bounds) -> Frame:
@@ -112,9 +119,7 @@ def _framed(
 ) -> Frame:
     west, south, east, north = bounds
     x, y, width, height = box
-    around = 1 + 2 * AROUND
-    needed = max((east - west) * around / width, (north - south) * around / height)
-    scale = round_scale(1000 * needed)
+    scale = round_scale(_needed(bounds, width, height))
     half_width, half_height = width * scale / 2000, height * scale / 2000
     middle = (west + east) / 2, (south + north) / 2
     shown = (

@@ -1,5 +1,4 @@
-"""A map on a sheet of A3 paper: frame, grids, scale, legend, targets, and what it must not be
-taken for."""
+"""A map on a sheet of A3 paper: what is drawn on it, and what the legend beside it says."""
 
 from __future__ import annotations
 
@@ -42,7 +41,7 @@ MOST_CELLS = 3_000
 # For paper the ramp runs from pale, unlikely ground to dark, likely ground: relief shows through
 # it and little ink is spent. Lightness falls evenly, so that it holds for colour-blind readers
 # and in grey.
-COLOURS = ("#f6f3ea", "#fde2a0", "#fbb95b", "#f1803c", "#d0424b", "#8f2469", "#3a0f5a")
+COLOURS = ("#f6f3ea", "#fcd88c", "#f9af55", "#ee7b3a", "#d0424b", "#8f2469", "#3a0f5a")
 
 SHADE = 0.45
 """How much of the colour the darkest relief takes."""
