@@ -29,6 +29,7 @@ from prospect.export.scale import (
     round_step,
 )
 from prospect.export.sheet import COLOURS as INKS
+from prospect.export.sheet import NAME, _digits, _free
 from prospect.grid import Grid
 from prospect.raster import write_geotiff
 from prospect.styles import COLOURS, SHARES
@@ -250,7 +251,9 @@ def test_colours_and_scale_of_a_sheet_are_those_meant(scored, values, tmp_path):
     output = write_sheet(tmp_path / "gold.png", scored)
     picture = np.asarray(Image.open(output).convert("RGB")).astype(int)
     assert picture.shape[:2] == pytest.approx((297 / 25.4 * 200, 420 / 25.4 * 200), abs=1)
-    found = fit(GRID.bounds)
+    # The row of gaps in the north is cut off.
+    west, south, east, north = GRID.bounds
+    found = fit((west, south, east, north - 1000))
     best = np.unravel_index(np.nanargmax(values), GRID.shape)
     for row, col in (best, np.unravel_index(np.nanargmin(values), GRID.shape)):
         # A quarter off the middle: there is no line of the grid.
@@ -259,6 +262,32 @@ def test_colours_and_scale_of_a_sheet_are_those_meant(scored, values, tmp_path):
         ink = INKS[-1] if (row, col) == best else INKS[0]
         wanted = [int(ink[i : i + 2], 16) for i in (1, 3, 5)]
         assert np.abs(picture[int(down), int(right)] - wanted).max() <= 3
+
+
+def test_a_sheet_is_cut_to_where_there_is_a_score(values, tmp_path, drawn):
+    values[:20] = np.nan
+    values[:, 25:] = np.nan
+    write_geotiff(tmp_path / "gold.tif", values, GRID, nodata=np.nan, description="likelihood")
+    write_sheet(tmp_path / "gold.svg", tmp_path / "gold.tif")
+    assert "Scale 1 : 100\u202f000" in texts(drawn[0].figure)
+    west, east = drawn[0].figure.axes[-1].get_xlim()
+    assert (west + east) / 2 == pytest.approx(512_500)
+
+
+def test_names_of_targets_do_not_cover_each_other():
+    taken = []
+    for _ in range(9):
+        taken.append(_free(100, 100, taken))
+    assert taken[0] == (100, 100)
+    for k, (x, y) in enumerate(taken):
+        for a, b in taken[:k]:
+            assert abs(x - a) >= NAME[0] or abs(y - b) >= NAME[1]
+    assert _free(100, 100, taken) is None
+
+
+def test_limits_are_told_with_two_figures():
+    told = {0.42: 2, 0.071: 3, 0.0033: 4, 0.0: 2, 1.0: 2}
+    assert {value: _digits(value) for value in told} == told
 
 
 def test_inks_darken_evenly():
@@ -305,7 +334,7 @@ def test_the_command_writes_both(scored, tmp_path):
 def test_a_local_grid_has_a_sheet_without_degrees(values, tmp_path, drawn):
     grid = Grid("local-metres", GRID.transform, GRID.shape)
     write_geotiff(tmp_path / "gold.tif", values, grid, nodata=np.nan, description="likelihood")
-    write_sheet(tmp_path / "gold.png", tmp_path / "gold.tif")
+    write_sheet(tmp_path / "gold.svg", tmp_path / "gold.tif")
     assert not any("°" in text for text in texts(drawn[0].figure))
     assert convergence(GRID.bounds, grid.crs) is None
     assert math.isfinite(fit(GRID.bounds).scale)

@@ -105,8 +105,9 @@ def _upright(bounds: Bounds) -> Frame:
     x, y = MARGIN + BAND, MARGIN + PANEL + STRIP + BAND
     width = wide - x - MARGIN - BAND
     height = high - y - MARGIN - TITLE - BAND
-    column = (wide - 2 * MARGIN - 2 * GUTTER) / 3
-    columns = tuple((MARGIN + k * (column + GUTTER), MARGIN + PANEL, column) for k in range(3))
+    left = x - INNER
+    column = (wide - 2 * left - 2 * GUTTER) / 3
+    columns = tuple((left + k * (column + GUTTER), MARGIN + PANEL, column) for k in range(3))
     return _framed(bounds, wide, high, (x, y, width, height), columns)
 
 

@@ -53,7 +53,7 @@ def multiples(low: float, high: float, step: float) -> NDArray[np.float64]:
     return np.arange(first, last + 1, dtype=np.float64) * np.float64(step)
 
 
-MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600)
+MINUTES = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600)
 """Steps of a graticule, in minutes."""
 
 
@@ -69,7 +69,7 @@ def graticule(
         Of the frame, in metres.
     crs : CRS
     lines : int
-        About as many meridians, or parallels, are wanted along the longer side.
+        About as many meridians are wanted, and as many parallels.
     suffixes : sequence of str
         Of degrees east, west, north and south.
 
@@ -91,15 +91,15 @@ def graticule(
         "left": (y, to_degrees.transform(np.full_like(y, west), y)[1], suffixes[2:]),
         "right": (y, to_degrees.transform(np.full_like(y, east), y)[1], suffixes[2:]),
     }
-    degrees_per_metre = max(
-        float(np.ptp(angle)) / float(np.ptp(place)) for place, angle, _ in sides.values()
-    )
-    wanted = 60 * degrees_per_metre * max(east - west, north - south) / lines
-    step = min(MINUTES, key=lambda minutes: abs(math.log(minutes / wanted)))
+    steps = {}
+    for pair in (("bottom", "top"), ("left", "right")):
+        wanted = 60 * max(float(np.ptp(sides[side][1])) for side in pair) / lines
+        step = min(MINUTES, key=lambda minutes: abs(math.log(minutes / wanted)))
+        steps.update(dict.fromkeys(pair, step))
     found = {}
     for side, (place, angle, signs) in sides.items():
         order = np.argsort(angle)
-        at = multiples(60 * float(angle.min()), 60 * float(angle.max()), step)
+        at = multiples(60 * float(angle.min()), 60 * float(angle.max()), steps[side])
         where = np.interp(at / 60, angle[order], place[order])
         found[side] = [
             Tick(float(w), degrees(round(m), signs)) for m, w in zip(at, where, strict=True)

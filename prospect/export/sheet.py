@@ -13,8 +13,9 @@ from prospect._version import __version__
 from prospect.errors import OutputError
 from prospect.export.classes import GAP, classify, score_band, share_limits, share_names
 from prospect.export.frame import Frame, draw_frame, draw_scale, fit
-from prospect.export.paper import INK, PALE, Paper
-from prospect.grid import Grid, crs_name
+from prospect.export.paper import INK, PALE, POINT, Paper
+from prospect.export.scale import Bounds
+from prospect.grid import Grid, Window, crs_name, equal_epsg
 from prospect.map_file import MapFile, open_map, reduced_grid
 from prospect.project import Project
 from prospect.raster import atomic_path
@@ -47,7 +48,7 @@ SHADE = 0.45
 """How much of the colour the darkest relief takes."""
 
 LISTED = 10
-"""Targets told on the sheet, at most."""
+"""Targets told beside the map, and of each list named on it, at most."""
 
 
 @dataclass(frozen=True)
@@ -136,16 +137,19 @@ def write_sheet(
 
 
 def _drawn(content: Content) -> Paper:
-    frame = fit(content.scored.grid.bounds)
+    values, _ = content.scored.reduced(content.band, MOST_CELLS)
+    frame = fit(_bounds(values, content.grid))
     paper = Paper(frame.paper_width, frame.paper_height)
     axes = paper.map(frame.x, frame.y, frame.width, frame.height)
     west, south, east, north = frame.bounds
     axes.set(xlim=(west, east), ylim=(south, north))
-    axes.imshow(_picture(content), extent=_extent(content.grid), interpolation="none", zorder=0)
+    axes.imshow(
+        _picture(values, content), extent=_extent(content.grid), interpolation="none", zorder=0
+    )
     axes.set(xlim=(west, east), ylim=(south, north), aspect="auto")
     has_outside = _draw_outside(axes, content)
     has_faults = _draw_faults(axes, content)
-    kinds = _draw_targets(axes, content)
+    kinds = _draw_targets(axes, content, frame)
     has_deposits = _draw_deposits(axes, content)
     crs, words = content.grid.crs, content.words
     draw_frame(paper, axes, frame, crs, words)
@@ -164,11 +168,19 @@ def _drawn(content: Content) -> Paper:
     return paper
 
 
-def _picture(content: Content) -> NDArray[np.float32]:
+def _bounds(values: NDArray[np.float32], grid: Grid) -> Bounds:
+    """Of the cells that have a score."""
+    known = values == values
+    rows, cols = np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
+    top, left = int(rows[0]), int(cols[0])
+    window = Window(top, left, int(rows[-1]) - top + 1, int(cols[-1]) - left + 1)
+    return grid.crop(window).bounds
+
+
+def _picture(values: NDArray[np.float32], content: Content) -> NDArray[np.float32]:
     """The map in colours, with light and shade, as red, green and blue from 0 to 1."""
     from matplotlib.colors import to_rgb
 
-    values, _ = content.scored.reduced(content.band, MOST_CELLS)
     table = np.ones((GAP + 1, 3), np.float32)
     table[: len(COLOURS)] = [to_rgb(colour) for colour in COLOURS]
     cells = classify(values, content.limits)
@@ -209,28 +221,36 @@ def _draw_faults(axes: Axes, content: Content) -> bool:
     return bool(found)
 
 
-def _draw_targets(axes: Axes, content: Content) -> list[str]:
-    """Outlines with names; returns the kinds there are."""
+def _draw_targets(axes: Axes, content: Content, frame: Frame) -> list[str]:
+    """Outlines, and names of the first of each list; returns the lists there are."""
     from matplotlib.patheffects import withStroke
 
     if content.targets is None:
         return []
     for _, row in content.targets.iterrows():
         colour, dash, width = TARGET_LINES[str(row["list"])]
+        # Small targets of a small map would vanish under a wide line.
+        width *= min(1.0, NARROWED / frame.scale)
         for rings in rings_of(row.geometry, content.grid.transform.a / 4):
             for ring in rings:
                 axes.plot(
                     *_metres(ring),
                     color=colour,
                     linestyle="--" if dash == "dash" else "-",
-                    linewidth=width / 0.3528,
+                    linewidth=max(0.5, width / POINT),
                     zorder=3,
                 )
-    for _, row in content.targets.iterrows():
+    named = content.targets[content.targets["rank"] <= LISTED]
+    taken: list[tuple[float, float]] = []
+    for _, row in named.iterrows():
         at = row.geometry.representative_point()
+        place = _free(frame.across(at.x), frame.up(at.y), taken)
+        if place is None:
+            continue
+        taken.append(place)
         axes.text(
-            at.x,
-            at.y,
+            frame.bounds[0] + (place[0] - frame.x) * frame.scale / 1000,
+            frame.bounds[1] + (place[1] - frame.y) * frame.scale / 1000,
             f"{TARGET_MARKS[str(row['list'])]}{row['rank']}",
             fontsize=7,
             fontweight="bold",
@@ -242,6 +262,23 @@ def _draw_targets(axes: Axes, content: Content) -> list[str]:
             clip_on=True,
         )
     return [name for name in TARGET_LINES if (content.targets["list"] == name).any()]
+
+
+NARROWED = 500_000
+"""Beyond this scale lines of targets grow thinner."""
+
+NAME = 6.0, 3.2
+"""Millimetres that a target's name takes."""
+
+
+def _free(x: float, y: float, taken: list[tuple[float, float]]) -> tuple[float, float] | None:
+    """A place for a name, on its target or beside it, where none stands; none where all do."""
+    wide, high = NAME
+    for right, up in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)):
+        place = x + right * wide, y + up * high
+        if not any(abs(place[0] - a) < wide and abs(place[1] - b) < high for a, b in taken):
+            return place
+    return None
 
 
 def _draw_deposits(axes: Axes, content: Content) -> bool:
@@ -292,7 +329,7 @@ def _draw_shares(paper: Paper, left: float, top: float, width: float, content: C
     words = content.words
     top = _heading(paper, left, top, width, words.say("export", "shares"))
     names = share_names(words)
-    floors = ["", *(f"> {words.number(limit)}" for limit in content.limits)]
+    floors = ["", *(f"> {words.number(limit, _digits(limit))}" for limit in content.limits)]
     for colour, name, floor in reversed(list(zip(COLOURS, names, floors, strict=True))):
         top -= 5.4
         paper.box(left, top, 9, 4.6, facecolor=colour, edgecolor=INK, linewidth=0.3)
@@ -303,6 +340,11 @@ def _draw_shares(paper: Paper, left: float, top: float, width: float, content: C
     paper.text(left + 12, top + 1.3, words.say("export", "gap"), 8)
     note = words.say("glance", content.band)
     return paper.paragraph(left, top - 2, width, note, 7, color=PALE) - 5
+
+
+def _digits(value: float) -> int:
+    """Decimals that tell two figures of a score."""
+    return 2 if value <= 0 else int(np.clip(1 - np.floor(np.log10(value)), 2, 6))
 
 
 def _draw_marks(
@@ -328,7 +370,7 @@ def _draw_marks(
         style = "--" if dash == "dash" else "-"
         paper.box(
             left + 0.5, top + 0.4, 8, 3.8,
-            facecolor="none", edgecolor=colour, linewidth=line / 0.3528, linestyle=style,
+            facecolor="none", edgecolor=colour, linewidth=line / POINT, linestyle=style,
         )  # fmt: skip
         paper.text(left + 4.5, top + 1.4, f"{TARGET_MARKS[kind]}1", 6.5, ha="center", weight="bold")
         paper.text(left + 12, top + 1.3, words.say("export", KINDS[kind]), 8)
@@ -403,7 +445,10 @@ def _draw_about(
 def _system(grid: Grid) -> str:
     """The coordinate system by name, and by code where it has one."""
     code = grid.crs.to_epsg()
-    return f"{grid.crs.name} (EPSG:{code})" if code else crs_name(grid.crs)
+    if code:
+        return f"{grid.crs.name} (EPSG:{code})"
+    equal = equal_epsg(grid.crs)
+    return f"{crs_name(grid.crs)} ≈ EPSG:{equal}" if equal else crs_name(grid.crs)
 
 
 def _quality(model: Model, words: Language) -> str:
