@@ -16,7 +16,7 @@ from shapely import box
 from prospect.cli import main
 from prospect.errors import LayerError, OutputError
 from prospect.export import write_classes, write_sheet
-from prospect.export.classes import classify
+from prospect.export.classes import classify, share_limits
 from prospect.export.frame import fit
 from prospect.export.paper import Paper
 from prospect.export.scale import (
@@ -31,6 +31,7 @@ from prospect.export.scale import (
 from prospect.export.sheet import COLOURS as INKS
 from prospect.export.sheet import NAME, _digits, _free
 from prospect.grid import Grid
+from prospect.map_file import open_map
 from prospect.raster import write_geotiff
 from prospect.styles import COLOURS, SHARES
 from prospect.vector import frame
@@ -304,6 +305,9 @@ def test_a_sheet_with_model_and_layers(gold_model, world, scored, tmp_path, draw
     from prospect.stack import open_stack
 
     path = score(gold_model, open_stack(world), tmp_path / "world.tif", workers=2)
+    style = ET.fromstring((tmp_path / "world.qml").read_text(encoding="utf-8").split("\n", 1)[1])
+    limits = [float(item.get("value")) for item in style.findall(".//item")[:-1]]
+    assert share_limits(open_map(path)) == limits
     first = write_sheet(tmp_path / "a.pdf", path, gold_model, world)
     assert (
         first.read_bytes() == write_sheet(tmp_path / "b.pdf", path, gold_model, world).read_bytes()

@@ -3,6 +3,8 @@
 set -euo pipefail
 # By absolute path: PyQGIS belongs to the system's Python, not to an environment in front of it.
 /usr/bin/python3 -c "import qgis.core" 2>/dev/null && exit 0
-apt-get update -qq
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-  python3-qgis qgis-providers >/dev/null
+packages=(python3-qgis qgis-providers)
+# A slow mirror is given up here, and never in the middle of an installation.
+timeout 60 apt-get update -qq
+timeout 120 apt-get install -y -qq --no-install-recommends --download-only "${packages[@]}" >/dev/null
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
