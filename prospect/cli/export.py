@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-LANGUAGES = ("en", "ru")
+from prospect.cli.report import LANGUAGES
 
 
 @click.command(

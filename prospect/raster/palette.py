@@ -13,7 +13,7 @@ from rasterio.enums import Resampling
 from prospect.errors import OutputError
 from prospect.grid import Grid, Window
 from prospect.raster.opening import GDAL_ERRORS, one_line, safe_environment
-from prospect.raster.writing import atomic_path
+from prospect.raster.writing import atomic_path, tiled_band
 
 SMALL = 512
 """Cells along the longer side of the last overview, at most."""
@@ -57,17 +57,8 @@ def write_palette(
             with rasterio.open(
                 temporary,
                 "w",
-                driver="GTiff",
-                height=grid.rows,
-                width=grid.cols,
-                count=1,
-                dtype="uint8",
-                crs=grid.crs.to_wkt(),
-                transform=grid.transform,
+                **tiled_band(grid, "uint8"),
                 nodata=gap,
-                tiled=True,
-                blockxsize=256,
-                blockysize=256,
                 compress="deflate",
                 photometric="palette",
                 bigtiff="if_safer",

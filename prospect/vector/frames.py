@@ -120,14 +120,7 @@ def write_vector(table: gpd.GeoDataFrame, path: Path | str, *, layer: str | None
         # Names of ten letters are all a shapefile has.
         table = table.rename(columns={name: str(name)[:10] for name in table.columns})
         options = {"encoding": "UTF-8"}
-    with atomic_path(path) as temporary:
-        try:
-            pyogrio.write_dataframe(table, temporary, driver=DRIVERS[suffix], **options)
-        except (*VECTOR_ERRORS, NotImplementedError, ValueError) as error:
-            raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error
-        for part in sorted(temporary.parent.glob(f"{path.stem}.*")):
-            if part != temporary:
-                part.replace(path.with_name(part.name))
+    _write(table, path, driver=DRIVERS[suffix], **options)
 
 
 def write_dbf(table: pd.DataFrame, path: Path | str) -> None:
@@ -139,10 +132,14 @@ def write_dbf(table: pd.DataFrame, path: Path | str) -> None:
     OutputError
         If it cannot be written.
     """
-    path = Path(path)
+    _write(table, Path(path), driver="ESRI Shapefile", encoding="UTF-8")
+
+
+def _write(table: pd.DataFrame, path: Path, **options: Any) -> None:
+    """Write a table and the files that belong to it."""
     with atomic_path(path) as temporary:
         try:
-            pyogrio.write_dataframe(table, temporary, driver="ESRI Shapefile", encoding="UTF-8")
+            pyogrio.write_dataframe(table, temporary, **options)
         except (*VECTOR_ERRORS, NotImplementedError, ValueError) as error:
             raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error
         for part in sorted(temporary.parent.glob(f"{path.stem}.*")):
