@@ -54,6 +54,7 @@ LAYERS = (
     ("scoring", "map_file", "verification"),
     ("targets",),
     ("comparison", "report"),
+    ("export",),
     ("demo", "diagnosis"),
     ("cli",),
 )
