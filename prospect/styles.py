@@ -89,7 +89,7 @@ def class_colours(count: int) -> list[tuple[int, int, int, int]]:
     return [(*_class_colour(k), 255) for k in range(count)]
 
 
-def class_style(classes: Sequence[str], title: str) -> str:
+def class_style(classes: Sequence[str], title: str, colours: Sequence[str] | None = None) -> str:
     """
     A QGIS style for a band of classes.
 
@@ -98,18 +98,19 @@ def class_style(classes: Sequence[str], title: str) -> str:
     classes : sequence of str
         Names of the values 0, 1, 2…
     title : str
+    colours : sequence of str, optional
+        As ``#rrggbb``, one a class; by default those of :func:`class_colours`.
 
     Returns
     -------
     str
         The text of a ``.qml`` file.
     """
+    if colours is None:
+        colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b, _ in class_colours(len(classes))]
     items = [
-        f'<paletteEntry value="{k}" color="#{r:02x}{g:02x}{b:02x}" alpha="255" '
-        f"label={quoteattr(name)}/>"
-        for k, (name, (r, g, b, _)) in enumerate(
-            zip(classes, class_colours(len(classes)), strict=True)
-        )
+        f'<paletteEntry value="{k}" color="{colour}" alpha="255" label={quoteattr(name)}/>'
+        for k, (name, colour) in enumerate(zip(classes, colours, strict=True))
     ]
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from prospect.map_file import MapFile, open_map
 from prospect.raster import atomic_path, write_palette
 from prospect.report.language import Language, load_language
 from prospect.scoring import DISCLAIMER
-from prospect.styles import COLOURS, SHARES, thresholds
+from prospect.styles import COLOURS, SHARES, category_names, class_style, thresholds
 from prospect.targets.cells import strips
 from prospect.vector import write_dbf
 
@@ -137,8 +136,8 @@ def write_classes(
         tags={**tags, "DISCLAIMER": DISCLAIMER},
     )
     beside = {
-        output.with_suffix(".qml"): _qml(names, title),
-        output.with_name(f"{output.name}.aux.xml"): _category_names(names),
+        output.with_suffix(".qml"): class_style(names, title, COLOURS),
+        output.with_name(f"{output.name}.aux.xml"): category_names(names),
         output.with_suffix(".clr"): "".join(
             f"{k} {red} {green} {blue}\n" for k, (red, green, blue) in enumerate(colours)
         ),
@@ -167,28 +166,6 @@ def _attributes(
     for name, each in zip(("Red", "Green", "Blue"), zip(*colours, strict=True), strict=True):
         table[name] = np.array(each, np.int32)
     return pd.DataFrame(table)
-
-
-def _qml(names: Sequence[str], title: str) -> str:
-    entries = "\n".join(
-        f'<paletteEntry value="{k}" color="{colour}" alpha="255" label={quoteattr(name)}/>'
-        for k, (name, colour) in enumerate(zip(names, COLOURS, strict=True))
-    )
-    return (
-        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-        '<qgis version="3.22" styleCategories="AllStyleCategories">\n'
-        f"<title>{escape(title)}</title>\n<pipe>\n"
-        '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1" nodataColor="">\n'
-        f"<colorPalette>\n{entries}\n</colorPalette>\n</rasterrenderer>\n</pipe>\n</qgis>\n"
-    )
-
-
-def _category_names(names: Sequence[str]) -> str:
-    listed = "".join(f"<Category>{escape(name)}</Category>" for name in names)
-    return (
-        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{listed}</CategoryNames>'
-        "</PAMRasterBand></PAMDataset>\n"
-    )
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
