@@ -76,6 +76,7 @@ def run_demo(
         new = int((found["list"] == INSIDE).sum())
         yield f"  {page.name}: the map to click, {new} targets on new ground, what it rests on"
     yield (
-        "\nOpen a page in any browser, a map in QGIS: its colours come with it. The intervals are of 90 %; block folds "
-        "are the honest ones. The region is made up, so its truth is known: see region/truth."
+        "\nOpen a page in any browser, a map in QGIS: its colours come with it. The intervals are "
+        "of 90 %; block folds are the honest ones. The region is made up, so its truth is "
+        "known: see region/truth."
     )

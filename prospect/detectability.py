@@ -11,12 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from prospect.clusters import merge_within
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder, Recipe
 from prospect.features.operation import is_valid
 from prospect.features.plan import tiles
 from prospect.grid import LATTICE, Grid, Window
-from prospect.labels import MERGE_WITHIN, MIN_DEPOSITS, Labels, draw_background, merge_within
+from prospect.labels import MIN_DEPOSITS, Labels, draw_background
 from prospect.matching import Binding, bind
 from prospect.project import Project
 from prospect.roles import family
@@ -206,7 +207,7 @@ def learn_detectability(
     )
     row, col, inside = grid.index(x, y)
     inside[inside] = counts[row[inside], col[inside]]
-    _, first = np.unique(merge_within(x[inside], y[inside], MERGE_WITHIN), return_index=True)
+    _, first = np.unique(merge_within(np.column_stack([x[inside], y[inside]])), return_index=True)
     seen = row[inside][first], col[inside][first]
     if seen[0].size < MIN_DEPOSITS:
         raise LabelError(

@@ -35,6 +35,15 @@ BASE_FAMILIES = ("magnetics", "elevation", "gravity", "geology", "geochemistry")
 """Which evidence sets the grid when several share the commonest one."""
 
 
+AS_POINTS = (
+    "stream sediments that differ from cell to cell: gridded as points, but each speaks for the "
+    "ground upstream of it; lay them over their catchments: prospect grid --elevation"
+)
+
+_OWN = 0.5
+"""A share of cells with values of their own; over catchments, hundreds of cells share theirs."""
+
+
 @dataclass(frozen=True)
 class LayerReport:
     """
@@ -283,7 +292,7 @@ def _report(
 ) -> LayerReport:
     categorical = spec.kind == "categorical"
     low = median = high = math.nan
-    distinct, gaps = 0, 1.0
+    distinct, total, gaps = 0, 0, 1.0
     treatment = CANNOT
     failures = []
     try:
@@ -303,6 +312,8 @@ def _report(
         doubts.append("negative concentrations: below detection? set them to nodata")
     if spec.role == "electromagnetics.apparent_resistivity" and low < 0:
         doubts.append("negative resistivity, which rock cannot have: processed or wrong")
+    if spec.medium == "stream" and distinct > _OWN * (1 - gaps) * total:
+        doubts.append(AS_POINTS)
     if categorical and not spec.classes:
         doubts.append("its classes have no names: add [layers.NAME.classes]")
     try:

@@ -12,10 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pyproj import CRS
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
+from prospect.clusters import merge_within
 from prospect.coordinates import operation_between
 from prospect.errors import LabelError
 from prospect.grid import Grid, same_crs
@@ -32,9 +30,6 @@ from prospect.vector import located, read_points, to_crs
 
 if TYPE_CHECKING:
     from prospect.commodities import Commodity
-
-MERGE_WITHIN = 1000.0
-"""Occurrences nearer than this, in metres, are one deposit (METHODS: labels)."""
 
 WITHOUT_COORDINATES = "without coordinates"
 
@@ -235,8 +230,7 @@ def read_labels(
     weight = weights_of(table, spec, reasons == "", notes)
     weight = weigh_types(weight, kinds, commodity, reasons == "", notes)
     here = np.flatnonzero(reasons == "")
-    x, y = place_of[here].T
-    group = merge_within(x, y, MERGE_WITHIN) if _in_metres(grid) else np.arange(here.size)
+    group = merge_within(place_of[here]) if _in_metres(grid) else np.arange(here.size)
     # Of several in one cell, the one of highest standing speaks.
     order = np.lexsort((np.arange(here.size), -weight[here]))
     _, first = np.unique(row[here][order] * grid.cols + col[here][order], return_index=True)
@@ -247,6 +241,13 @@ def read_labels(
     _, group = np.unique(group[kept], return_inverse=True)
     kept = here[kept]
     known_barren = np.flatnonzero(barren & inside)
+    cell = row * grid.cols + col
+    # A cell is barren once, and not at all where it has a deposit.
+    _, first = np.unique(cell[known_barren], return_index=True)
+    alone = ~np.isin(cell[known_barren], cell[kept])
+    if not alone.all():
+        notes.append(f"{int((~alone).sum())} barren rows share a cell with a deposit: left out")
+    known_barren = known_barren[np.intersect1d(first, np.flatnonzero(alone))]
     names = names_of(table)
     return Labels(
         row=row[kept],
@@ -313,29 +314,6 @@ def with_tested(labels: Labels, path: Path | str, grid: Grid, *, crs: str | None
         barren_col=np.concatenate([labels.barren_col, cells % grid.cols]),
         counts={**labels.counts, "cells tested and barren": int(cells.size)},
     )
-
-
-def merge_within(
-    x: NDArray[np.float64], y: NDArray[np.float64], distance: float
-) -> NDArray[np.int64]:
-    """
-    Number the clusters of points that chains of ``distance`` metres hold together.
-
-    Parameters
-    ----------
-    x, y : array of shape (n,), metres
-    distance : float, metres
-
-    Returns
-    -------
-    array of shape (n,), int
-    """
-    if x.size == 0:
-        return np.empty(0, np.int64)
-    pairs = KDTree(np.column_stack([x, y])).query_pairs(distance, output_type="ndarray")
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(x.size, x.size))
-    _, cluster = connected_components(graph, directed=False)
-    return np.asarray(cluster, np.int64)
 
 
 def keep_away(

@@ -30,6 +30,13 @@ T = TypeVar("T")
 MANY = 50
 """Deposits from which learning needs no knowledge beside it (METHODS: small numbers)."""
 
+_TOLD = {
+    "auc": "AUC",
+    "auc_barren": "AUC against ground known to be barren",
+    "capture_5%": "capture at 5 % of area",
+}
+"""Measures that the report tells of, where they were taken."""
+
 
 @dataclass
 class Model:
@@ -46,7 +53,8 @@ class Model:
         Area and permissive ground, which hold for the map as for training.
     samples : dict of str to array of shape (n,)
         The cells that were learnt from and tested on: x, y, label (1 deposit, 0 drawn
-        background, -1 drawn only to measure), weight, group, fold, score (out of fold).
+        background, -1 drawn only to measure), weight, group (-1 drawn, -2 known to be
+        barren), fold, score (out of fold).
     measures : DataFrame
         Out-of-fold measures with intervals, a row a measure and folds.
     record : mapping
@@ -149,7 +157,9 @@ class Model:
         for folds, table in self.measures.groupby("folds", sort=False):
             rows = table.set_index("measure")
             parts = []
-            for measure, label in (("auc", "AUC"), ("capture_5%", "capture at 5 % of area")):
+            for measure, label in _TOLD.items():
+                if measure not in rows.index:
+                    continue
                 row = rows.loc[measure]
                 parts.append(f"{label} {row['value']:.2f} ({row['low']:.2f}–{row['high']:.2f})")
             lines.append(f"{folds}: " + ", ".join(parts))

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.stats import rankdata
 
+from prospect.clusters import TOGETHER
 from prospect.errors import LabelError
 from prospect.features import FeatureBuilder
 from prospect.features.plan import tiles
 from prospect.grid import LATTICE, Grid, Window
 from prospect.ground import Ground
-from prospect.labels import MERGE_WITHIN, MIN_DEPOSITS, Labels, draw_background, keep_away
+from prospect.labels import MIN_DEPOSITS, Labels, draw_background, keep_away
 from prospect.matching import Binding, bind
 from prospect.progress import Progress, silent
 
@@ -50,6 +51,9 @@ PLACINGS = 19
 POSITIONAL_ERROR = 300.0
 """How far, in metres, deposits may stand from where they are said to, if nothing is stated."""
 
+BARREN = -2
+"""Group of ground that is known to be barren."""
+
 _TILE = 2 * LATTICE
 
 
@@ -65,7 +69,7 @@ class Samples:
         1 deposit, 0 background to learn from, -1 only to measure the area.
     weight : array of shape (n,)
     group : array of shape (n,), int
-        Deposit of the cell; -1 for background.
+        Deposit of the cell; -1 for background, -2 for ground known to be barren.
     features : array of shape (n, k), float32
     unlike : bool
         Learn from background that is unlike the deposits learnt from; which that is can only
@@ -246,6 +250,7 @@ def draw_samples(
     weight[sizes[0] + sizes[1] :][: sizes[2]] = learn[2]
     group = np.full(row.size, -1, np.int64)
     group[: sizes[0]] = labels.group
+    group[sizes[0] : sizes[0] + sizes[1]] = BARREN
     places = replaced(labels.row, labels.col, counts, grid, positional_error, random_state)
     pairs = zip((row, col), places, strict=True)
     with progress("Building features at the samples"):
@@ -311,10 +316,10 @@ def background_cells(
     away = keep_away(counts, grid, (labels.x, labels.y), KEEP_AWAY)
     others = labels.other_barren
     kin = labels.other_x[~others], labels.other_y[~others]
-    away = keep_away(away, grid, kin, MERGE_WITHIN)
+    away = keep_away(away, grid, kin, TOGETHER)
     row, col, inside = grid.index(labels.other_x[others], labels.other_y[others])
     row, col = row[inside], col[inside]
-    near = keep_away(counts, grid, (labels.x, labels.y), MERGE_WITHIN)[row, col]
+    near = keep_away(counts, grid, (labels.x, labels.y), TOGETHER)[row, col]
     found = np.unique(row[near] * grid.cols + col[near])
     if method == "deposits" and found.size < MIN_DEPOSITS:
         raise LabelError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -24,6 +25,15 @@ def thresholds(scores: NDArray[np.float32]) -> list[float]:
     return [float(v) for v in np.quantile(valid, [1 - share for share in SHARES])]
 
 
+def share_labels() -> list[str]:
+    """What the colours stand for, lowest scores first."""
+    return [
+        f"lowest {100 * (1 - SHARES[0]):g} % of the area",
+        *(f"top {100 * low:g}–{100 * high:g} %" for high, low in pairwise(SHARES)),
+        f"top {100 * SHARES[-1]:g} %",
+    ]
+
+
 def qgis_style(limits: Sequence[float], title: str) -> str:
     """
     A QGIS style that colours a score by share of the area.
@@ -40,11 +50,7 @@ def qgis_style(limits: Sequence[float], title: str) -> str:
     str
         The text of a ``.qml`` file.
     """
-    labels = [
-        f"lowest {100 * (1 - SHARES[0]):g} % of the area",
-        *(f"to the top {100 * share:g} %" for share in SHARES[1:]),
-        f"top {100 * SHARES[-1]:g} %",
-    ]
+    labels = share_labels()
     items = []
     for colour, limit, label in zip(COLOURS, [*limits, float("inf")], labels, strict=True):
         value = "inf" if limit == float("inf") else repr(limit)
@@ -83,7 +89,7 @@ def class_colours(count: int) -> list[tuple[int, int, int, int]]:
     return [(*_class_colour(k), 255) for k in range(count)]
 
 
-def class_style(classes: Sequence[str], title: str) -> str:
+def class_style(classes: Sequence[str], title: str, colours: Sequence[str] | None = None) -> str:
     """
     A QGIS style for a band of classes.
 
@@ -92,18 +98,19 @@ def class_style(classes: Sequence[str], title: str) -> str:
     classes : sequence of str
         Names of the values 0, 1, 2…
     title : str
+    colours : sequence of str, optional
+        As ``#rrggbb``, one a class; by default those of :func:`class_colours`.
 
     Returns
     -------
     str
         The text of a ``.qml`` file.
     """
+    if colours is None:
+        colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b, _ in class_colours(len(classes))]
     items = [
-        f'<paletteEntry value="{k}" color="#{r:02x}{g:02x}{b:02x}" alpha="255" '
-        f"label={quoteattr(name)}/>"
-        for k, (name, (r, g, b, _)) in enumerate(
-            zip(classes, class_colours(len(classes)), strict=True)
-        )
+        f'<paletteEntry value="{k}" color="{colour}" alpha="255" label={quoteattr(name)}/>'
+        for k, (name, colour) in enumerate(zip(classes, colours, strict=True))
     ]
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
@@ -133,10 +140,22 @@ def _class_colour(k: int) -> tuple[int, int, int]:
     return red, green, blue
 
 
+# Kinds of targets as they are drawn: colour, dash and width in millimetres. The colour stands
+# out from every colour of the ramp, for colour-blind readers too.
+TARGET_LINES = {
+    "targets": ("#00a0be", "solid", 0.8),
+    "around known deposits": ("#00a0be", "solid", 0.3),
+    "outside experience": ("#5a5a5a", "dash", 0.6),
+}
+
+TARGET_MARKS = {"targets": "T", "around known deposits": "K", "outside experience": "X"}
+"""What a target's name begins with, before its rank in its list."""
+
+
 def target_style() -> str:
     """
-    A QGIS style of targets: outlines with their rank, thin around known deposits, dashed
-    outside experience.
+    A QGIS style of targets: outlines named T1, K1, X1 by list and rank, thin around known
+    deposits, dashed outside experience.
 
     Returns
     -------
@@ -144,36 +163,53 @@ def target_style() -> str:
         The text of a ``.qml`` file.
     """
 
-    def symbol(name: str, colour: str, dash: str, width: str) -> str:
+    def symbol(number: int, colour: str, dash: str, width: float) -> str:
         options = {
-            "line_color": colour,
+            "line_color": _rgba(colour),
             "line_style": dash,
-            "line_width": width,
+            "line_width": f"{width:g}",
             "line_width_unit": "MM",
+            "joinstyle": "round",
         }
-        told = "".join(f'<prop k="{k}" v="{v}"/>' for k, v in options.items())
+        # QGIS from 3.20 reads the first form, older ones the second.
+        new = "".join(
+            f'<Option type="QString" name="{k}" value="{v}"/>' for k, v in options.items()
+        )
+        old = "".join(f'<prop k="{k}" v="{v}"/>' for k, v in options.items())
         return (
-            f'<symbol type="fill" name="{name}" alpha="1" clip_to_extent="1">'
-            f'<layer class="SimpleLine" enabled="1" locked="0" pass="0">{told}</layer></symbol>'
+            f'<symbol type="fill" name="{number}" alpha="1" clip_to_extent="1" force_rhr="0">'
+            '<layer class="SimpleLine" enabled="1" locked="0" pass="0">'
+            f'<Option type="Map">{new}</Option>{old}</layer></symbol>\n'
         )
 
+    categories = "".join(
+        f'<category value="{name}" label="{name}" symbol="{k}" render="true"/>\n'
+        for k, name in enumerate(TARGET_LINES)
+    )
+    symbols = "".join(symbol(k, *each) for k, each in enumerate(TARGET_LINES.values()))
+    marks = " ".join(
+        f"WHEN \"list\" = '{name}' THEN '{mark}'" for name, mark in TARGET_MARKS.items()
+    )
+    named = quoteattr(f"CASE {marks} ELSE '' END || \"rank\"")
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
         '<qgis version="3.22" styleCategories="Symbology|Labeling" labelsEnabled="1">\n'
-        '<renderer-v2 type="categorizedSymbol" attr="list" enableorderby="0" forceraster="0">\n'
-        "<categories>\n"
-        '<category value="targets" label="targets" symbol="0" render="true"/>\n'
-        '<category value="around known deposits" label="around known deposits" symbol="1" '
-        'render="true"/>\n'
-        '<category value="outside experience" label="outside experience" symbol="2" '
-        'render="true"/>\n'
-        "</categories>\n<symbols>"
-        + symbol("0", "0,160,190,255", "solid", "0.8")
-        + symbol("1", "0,160,190,255", "solid", "0.3")
-        + symbol("2", "90,90,90,255", "dash", "0.6")
-        + "</symbols>\n</renderer-v2>\n"
-        '<labeling type="simple"><settings><text-style fieldName="rank" fontSize="9" '
-        'textColor="20,20,20,255"><text-buffer bufferDraw="1" bufferSize="0.8" '
-        'bufferColor="255,255,255,255"/></text-style><placement placement="1"/></settings>'
-        "</labeling>\n</qgis>\n"
+        '<renderer-v2 type="categorizedSymbol" attr="list" enableorderby="0" forceraster="0" '
+        'symbollevels="0">\n'
+        f"<categories>\n{categories}</categories>\n<symbols>\n{symbols}</symbols>\n"
+        "</renderer-v2>\n"
+        '<labeling type="simple"><settings calloutType="simple">'
+        f'<text-style fieldName={named} isExpression="1" fontFamily="Sans Serif" '
+        'fontSize="9" fontSizeUnit="Point" fontWeight="75" textColor="20,20,20,255" '
+        'textOpacity="1">'
+        '<text-buffer bufferDraw="1" bufferSize="0.8" bufferSizeUnits="MM" '
+        'bufferColor="255,255,255,255" bufferOpacity="1"/></text-style>'
+        '<placement placement="1" centroidInside="1"/>'
+        '<rendering drawLabels="1" displayAll="0" obstacle="0"/></settings></labeling>\n'
+        "</qgis>\n"
     )
+
+
+def _rgba(colour: str) -> str:
+    """A colour as QGIS keeps it in properties."""
+    return ",".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5)) + ",255"

@@ -24,7 +24,7 @@ from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds, RandomFolds, size_by_residuals
 from prospect.grid import Grid
 from prospect.ground import Area, make_ground
-from prospect.labels import read_labels, require_enough, with_tested
+from prospect.labels import MIN_DEPOSITS, read_labels, require_enough, with_tested
 from prospect.learners import DEFAULT, fit, learner, likelihood, needs_labels
 from prospect.matching import bind
 from prospect.metrics import summarise
@@ -35,6 +35,7 @@ from prospect.project import OccurrenceSpec
 from prospect.record import record_of
 from prospect.samples import (
     BACKGROUND,
+    BARREN,
     POSITIONAL_ERROR,
     Samples,
     draw_samples,
@@ -288,9 +289,10 @@ def out_of_fold(
     fold : array of shape (n,), int
         -1 where a sample is never held out.
     score : array of shape (n,)
-        NaN for background that is only learnt from.
+        NaN for background that is only learnt from; ground known to be barren has one.
     """
     positive = samples.kind == 1
+    measured = (samples.kind != 0) | (samples.group == BARREN)
     score = np.full(positive.size, np.nan)
     number = np.full(positive.size, -1, np.int64)
     splits = splitter.split(samples.features, positive.astype(np.int64), samples.coordinates)
@@ -298,7 +300,7 @@ def out_of_fold(
     with progress(f"Validating in {name}", total) as done, threadpool_limits(1):
         for k, (train_at, test_at) in enumerate(splits):
             learnt = samples.learnt(train_at)
-            asked = test_at[samples.kind[test_at] != 0]
+            asked = test_at[measured[test_at]]
             number[test_at] = k
             if not positive[learnt].any() or positive[learnt].all():
                 raise LabelError(f"Fold {k + 1} leaves one class only to learn from.")
@@ -361,6 +363,12 @@ def _measure(samples: Samples, score: NDArray[np.float64], block: float, name: s
     cluster = _blocks(samples, block)
     deposits, area = samples.kind == 1, samples.kind == -1
     table = summarise(score[deposits], score[area], cluster[deposits], cluster[area])
+    barren = (samples.group == BARREN) & np.isfinite(score)
+    if barren.sum() >= MIN_DEPOSITS:
+        among = summarise(
+            score[deposits], score[barren], cluster[deposits], cluster[barren], areas=()
+        )
+        table = pd.concat([table, among.rename(index={"auc": "auc_barren"})])
     return table.rename_axis("measure").reset_index().assign(folds=name)
 
 

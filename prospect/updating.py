@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from sklearn.base import clone
 
+from prospect.clusters import TOGETHER
 from prospect.commodities import Commodity
 from prospect.errors import ModelError
 from prospect.grid import Grid
-from prospect.labels import MERGE_WITHIN
 from prospect.learners import likelihood
 from prospect.model import Model
 from prospect.progress import Progress, silent
@@ -170,7 +170,7 @@ def _foretold(
     new = found.copy()
     if len(known):
         away, _ = KDTree(known).query(np.column_stack([x, y])[found])
-        new[found] = away > MERGE_WITHIN
+        new[found] = away > TOGETHER
     if not new.any():
         return np.empty(0)
     row, col, inside = Grid.of(stack).index(x, y)

@@ -16,6 +16,10 @@ from prospect.vector import Outline, outline, states_system
 _FAULT_NAMES = ("fault", "разлом", "struct", "тектон", "lineament")
 _ROCK_COLUMNS = ("lithology", "lith", "rock", "порода", "литология", "rocktype", "rock_type")
 _AGE_COLUMNS = ("age", "index", "возраст", "индекс", "stratigraphy", "era", "label")
+_ZONE_COLUMNS = (
+    "structure", "structural_zone", "struct_zone", "tectonic_unit", "tectonic_zone", "terrane",
+    "структура", "структурная_зона", "тектоническая_зона", "террейн",
+)  # fmt: skip
 _ROCK_WORDS = (
     "greenstone", "granit", "pluton", "intrusi", "carbonate", "limestone", "shale", "flysch",
     "ophiolite", "basalt", "зеленокамен", "гранит", "интрузи", "карбонат", "известняк", "сланц",
@@ -51,8 +55,8 @@ def survey_vectors(paths: Iterable[Path], *, crs: str | None = None) -> VectorSu
     Guess what vector files and tables are for.
 
     Lines become faults and folds, by the attribute that names their kind where there is
-    one, misspellings included; polygons become lithology or age by the attribute that
-    names them; points and tables with a commodity become the occurrences.
+    one, misspellings included; polygons become lithology, structural zones or age by the
+    attribute that names them; points and tables with a commodity become the occurrences.
 
     Parameters
     ----------
@@ -195,12 +199,13 @@ def _lines(path: Path, about: Outline) -> tuple[list[VectorSpec], list[str]]:
 
 
 def _polygons(path: Path, about: Outline) -> tuple[list[VectorSpec], list[str]]:
-    """Lithology and ages, by the attributes that name them."""
+    """Lithology, structural zones and ages, by the attributes that name them."""
     found = []
     by_name = {attribute.lower(): attribute for attribute in about.values}
-    rock = next((by_name[name] for name in _ROCK_COLUMNS if name in by_name), None)
-    if rock is not None and len(about.values[rock]) <= MAX_CLASSES:
-        found.append(VectorSpec("lithology", path, "geology.lithology", attribute=rock))
+    for kind, known in (("lithology", _ROCK_COLUMNS), ("structure", _ZONE_COLUMNS)):
+        column = next((by_name[name] for name in known if name in by_name), None)
+        if column is not None and len(about.values[column]) <= MAX_CLASSES:
+            found.append(VectorSpec(kind, path, f"geology.{kind}", attribute=column))
     for attribute, values in about.values.items():
         dated = sum(n for text, n in values.items() if read_age(text))
         if (

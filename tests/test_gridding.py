@@ -165,3 +165,22 @@ def test_the_variance_of_a_point_told_from_others_is_that_of_its_place(points):
         others = np.arange(x.size) != i
         want = kriging(x[others], y[others], value[others], x[i], y[i], 1e5, 6, gamma)
         np.testing.assert_allclose(table[row], [value[i], *want], rtol=1e-9)
+
+
+def test_kriging_agrees_with_pykrige(points):
+    """Of one variogram, from all points."""
+    pykrige = pytest.importorskip("pykrige.ok", reason="pykrige is not installed")
+    x, y, value = points = [axis[:40] for axis in points]
+    gamma = Variogram(0.1, 1.3, 4_000.0)
+    theirs = pykrige.OrdinaryKriging(
+        x,
+        y,
+        value,
+        variogram_model="spherical",
+        variogram_parameters={"sill": gamma.sill, "range": gamma.range, "nugget": gamma.nugget},
+    )
+    told, variance = theirs.execute("grid", GRID.x, GRID.y)
+    ours = grid_points(*points, GRID, method="kriging", variogram=gamma, neighbours=len(x),
+                       radius=1e6)  # fmt: skip
+    np.testing.assert_allclose(ours["value"], told, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(ours["value_variance"], variance, rtol=1e-4)

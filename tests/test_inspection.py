@@ -1,10 +1,14 @@
 """What layers say of themselves, and what is wrong with them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from affine import Affine
+from click.testing import CliRunner
 from conftest import plane
 
+from prospect.cli import main
 from prospect.errors import OutputError, ProjectError
 from prospect.grid import Grid
 from prospect.inspection import (
@@ -230,3 +234,37 @@ def test_a_real_survey_and_its_known_faults(real_data):
     assert sum(s.required for s in project.layers) == 1
     kinds = {s.kind for s in project.layers if s.role.startswith("geology")}
     assert kinds == {"categorical"}
+
+
+def test_stream_sediments_gridded_as_points_are_told(write_tif, ramp, grid):
+    """And those over their catchments, where many cells share a value, are not."""
+    shared = np.floor(ramp / 20)
+    files = {
+        "as_points": write_tif("Sb_ppm.tif", ramp * np.sqrt(ramp)[::-1]),
+        "over": write_tif("As_ppm.tif", shared),
+    }
+    specs = tuple(
+        LayerSpec(name, path, role=f"geochemistry.{name}", medium="stream")
+        for name, path in files.items()
+    )
+    first, second = inspect_project(Project(files["over"].parent, layers=specs))
+    assert any("the ground upstream" in doubt for doubt in first.doubts)
+    assert not any("the ground upstream" in doubt for doubt in second.doubts)
+    (soil,) = inspect_project(
+        Project(files["over"].parent, layers=(replace(specs[0], medium="soil"),))
+    )
+    assert not any("the ground upstream" in doubt for doubt in soil.doubts)
+
+
+def test_where_a_position_comes_from_is_told_by_the_command(tmp_path, write_tif, ramp, grid):
+    """A world file and a .prj beside a TIFF that holds neither."""
+    write_tif("maps/dem.tif", ramp, crs=None, transform=None)
+    t = grid.transform
+    world = [t.a, 0, 0, t.e, t.c + t.a / 2, t.f + t.e / 2]
+    (tmp_path / "maps/dem.tfw").write_text("\n".join(map(str, world)))
+    (tmp_path / "maps/dem.prj").write_text(grid.crs.to_wkt("WKT1_ESRI"))
+    result = CliRunner().invoke(main, ["inspect", str(tmp_path / "maps/dem.tif"), "-q"])
+    assert result.exit_code == 0, result.output
+    assert "position from dem.tfw" in result.output
+    assert "coordinate system from dem.prj" in result.output
+    assert "EPSG:32642" in result.output

@@ -5,15 +5,16 @@ import numpy as np
 import pytest
 from affine import Affine
 from pyproj import Transformer
+from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import KDTree
 
+from prospect.clusters import merge_within
 from prospect.commodities import load_commodity
 from prospect.errors import LabelError
 from prospect.grid import Grid
 from prospect.labels import (
     draw_background,
     keep_away,
-    merge_within,
     read_labels,
     require_enough,
     with_tested,
@@ -100,7 +101,17 @@ def test_no_occurrence_inside_says_where_they_lie():
 
 def test_merging_follows_chains():
     x = np.array([0, 900, 1800, 5000, 5500, 9000], float)
-    np.testing.assert_array_equal(merge_within(x, np.zeros(6), 1000), [0, 0, 0, 1, 1, 2])
+    np.testing.assert_array_equal(
+        merge_within(np.column_stack([x, np.zeros(6)]), 1000), [0, 0, 0, 1, 1, 2]
+    )
+
+
+def test_merging_agrees_with_all_pairs():
+    points = np.random.default_rng(0).uniform(0, 20_000, (300, 2))
+    number, expected = merge_within(points), fcluster(linkage(points, "single"), 1000, "distance")
+    assert 50 < number.max() < 150
+    same = number[:, None] == number
+    np.testing.assert_array_equal(same, expected[:, None] == expected)
 
 
 def test_background_keeps_away_and_repeats():
@@ -269,3 +280,17 @@ def test_types_are_never_pooled_in_silence():
     assert "au_orogenic 1, au_irgs 1, unknown 1" in told
     labels = read_labels(typed().drop(columns="deposit_type"), GOLD, GRID)
     assert any("no types are told" in note for note in labels.notes)
+
+
+def test_a_cell_is_barren_once_and_not_where_a_deposit_stands(tmp_path):
+    path = tmp_path / "wells.csv"
+    rows = ["605010;4395010;gold;1", "605020;4395020;gold;0"]
+    rows += ["610010;4395010;gold;0", "610020;4395020;gold;0", "611010;4395010;gold;0"]
+    path.write_text("\n".join(["E;N;what;seen", *rows]))
+    spec = OccurrenceSpec(path, commodity="what", label="seen", crs="EPSG:32642", x="E", y="N")
+    labels = read_labels(spec, GOLD, GRID)
+    cells = set(zip(labels.barren_row.tolist(), labels.barren_col.tolist(), strict=True))
+    assert labels.deposits == 1
+    assert len(labels.barren_row) == len(cells) == 2
+    assert (labels.row[0], labels.col[0]) not in cells
+    assert "1 barren rows share a cell with a deposit: left out" in labels.notes

@@ -17,7 +17,17 @@ MODULES = {
 
 # From the ground up. A module imports from its own layer's folder or from layers below.
 LAYERS = (
-    ("errors", "_version", "_kernels", "progress", "styles", "lexicon", "trees", "limits"),
+    (
+        "errors",
+        "_version",
+        "_kernels",
+        "progress",
+        "styles",
+        "lexicon",
+        "trees",
+        "limits",
+        "clusters",
+    ),
     ("grid",),
     ("coordinates", "sheets"),
     ("raster",),
@@ -44,6 +54,7 @@ LAYERS = (
     ("scoring", "map_file", "verification"),
     ("targets",),
     ("comparison", "report"),
+    ("export",),
     ("demo", "diagnosis"),
     ("cli",),
 )

@@ -1,5 +1,7 @@
 """Evidence of the user's own."""
 
+from dataclasses import replace
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from prospect.cli import main
 from prospect.errors import ProjectError, RecipeError
 from prospect.features import focal_mean, proximity
 from prospect.features.recipe import Recipe
+from prospect.model import load_model
 from prospect.own import said_of, too_fine, with_own_rows
+from prospect.training import train
 from prospect.vector import write_vector
 
 
@@ -101,3 +105,24 @@ def test_whose_map_it_is_is_told_by_inspection_and_by_the_layer(folder):
     }
     assert "was drawn at 1:1,000,000, good to 500 m" in run("inspect", folder, "-q")
     assert said_of(open_stack(folder)["base"]) == {}
+
+
+def test_whose_map_it_is_is_kept_in_the_model(world, small_forest, tmp_path):
+    """Through the training, the file and back."""
+    said = {"survey": "Южная партия", "vintage": "1978", "source_scale": 200_000.0,
+            "confidence": 0.6}  # fmt: skip
+    name = world.layers[0].name
+    layers = (replace(world.layers[0], **said), *world.layers[1:])
+    model = train(
+        open_stack(replace(world, layers=layers)),
+        world.occurrences,
+        "gold",
+        estimator=small_forest,
+        background=200,
+        n_splits=2,
+        workers=1,
+    )
+    model.save(tmp_path / "m.prospect")
+    kept = load_model(tmp_path / "m.prospect")
+    assert said.items() <= kept.record["inputs"][name].items()
+    assert "Южная партия, 1978, 1:200,000, confidence 0.6" in kept.report()

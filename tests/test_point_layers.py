@@ -5,6 +5,7 @@ import pytest
 import rasterio
 from affine import Affine
 from click.testing import CliRunner
+from sklearn.ensemble import ExtraTreesClassifier
 
 from prospect.backgrounds import levelled
 from prospect.cli import main
@@ -17,6 +18,8 @@ from prospect.project import GridSpec, LayerSpec, Project, load_project, write_p
 from prospect.raster import write_geotiff
 from prospect.roles import guess_role
 from prospect.stack import open_stack
+from prospect.tables import numbers, read_table
+from prospect.training import train
 
 
 @pytest.fixture
@@ -286,3 +289,36 @@ def test_a_table_of_assays_becomes_ratios_indices_and_thresholds(region, tmp_pat
         low, middle, high = np.nanquantile(log, [0.25, 0.5, 0.75])
         z.append((log - middle) / ((high - low) / 1.349))
     np.testing.assert_allclose(got["index"], (z[0] + z[1] + 0.5 * z[2]) / 2.5, atol=2e-3)
+
+
+@pytest.mark.real
+def test_a_seam_of_illinois_from_its_boreholes_with_true_absences(real_data, tmp_path):
+    """Gridded, trained on thick against thin by the label, and measured among the thin."""
+    wells = read_table(real_data / "illinois_coal" / "coalstrat_major.xlsx")
+    lon, lat = (numbers(wells[name]) for name in ("LONGITUDE", "LATITUDE"))
+    wells = wells[(abs(lon + 88.9) < 0.6) & (abs(lat - 38.6) < 0.5)]
+    evidence = ["SURFELV", "TOP_SPRING", "THICK_SPRING", "TOP_DANVILLE"]
+    wells[["LONGITUDE", "LATITUDE", *evidence]].to_csv(tmp_path / "wells.csv", index=False)
+    thick = numbers(wells["THICK_HERRIN"])
+    told = wells[["LONGITUDE", "LATITUDE"]].assign(thick=np.where(thick >= 3.5, 1, 0))
+    told[np.isfinite(thick)][::3].to_csv(tmp_path / "herrin.csv", index=False)
+    (tmp_path / "prospect.toml").write_text(
+        'format = 1\n[occurrences]\npath = "herrin.csv"\nof = "coal"\nlabel = "thick"\n'
+    )
+    arguments = ["grid", str(tmp_path / "wells.csv"), "--cell", "2000", "--to", "EPSG:26916"]
+    arguments += [part for name in evidence for part in ("-v", name)]
+    arguments += ["--method", "kriging", "--add", str(tmp_path), "-o", str(tmp_path / "out"), "-q"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    stack = open_stack(tmp_path)
+    assert float(np.nanmedian(stack["TOP_SPRING_variance"])) > 0
+    model = train(
+        stack,
+        load_project(tmp_path).occurrences,
+        "coal",
+        estimator=ExtraTreesClassifier(50, min_samples_leaf=3, random_state=0),
+        background=500,
+        workers=1,
+    )
+    assert model.record["labels"]["known to be barren"] > 100
+    auc = model.measures.set_index("measure")["value"]["auc_barren"]
+    assert auc.iloc[0] > 0.5, model.report()

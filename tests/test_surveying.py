@@ -5,6 +5,7 @@ import warnings
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 from click.testing import CliRunner
 from shapely import LineString, Point, box
 from sklearn.metrics import roc_auc_score
@@ -136,7 +137,11 @@ def test_bounds_free_the_map_from_its_layers(tmp_path, write_tif, ramp, grid):
 
 @pytest.mark.real
 def test_gold_of_the_murchison_from_the_folder_to_the_measures(real_data, tmp_path):
-    """SOURCE: README.md of the real data; AUC 0.89 over the window, 0.54 within greenstone."""
+    """
+    SOURCE: README.md of the real data: AUC 0.89 over the window, "about 0.54" within greenstone.
+
+    By exact distances (benchmarks/murchison.py) it is 0.557, 90 % interval 0.51–0.61.
+    """
     said = run("init", real_data / "murchison_gold", "--crs", "local-metres", "--cell", 1000,
                "-o", tmp_path / "m", "-q")  # fmt: skip
     assert "40 of 3252 features are lines without length" in said
@@ -150,7 +155,7 @@ def test_gold_of_the_murchison_from_the_folder_to_the_measures(real_data, tmp_pa
     here[rows, cols] = True
     assert roc_auc_score(here.ravel(), near.ravel()) == pytest.approx(0.89, abs=0.015)
     rock = stack["greenstone"].values == 1
-    assert roc_auc_score(here[rock], near[rock]) == pytest.approx(0.54, abs=0.02)
+    assert roc_auc_score(here[rock], near[rock]) == pytest.approx(0.557, abs=0.02)
     contact = contact_distance(stack["greenstone"], classes=["greenstone"], cap=20_000.0).values
     assert contact.min() == 0
     assert np.median(contact[here]) < np.median(contact)
@@ -168,3 +173,26 @@ def test_central_asia_goes_in_whole(real_data, tmp_path):
     assert "'left sli[p' as strike slip" in notes
     assert "no occurrence lies on the grid" in notes
     assert "UTF-16" in notes
+
+
+@pytest.mark.real
+def test_antimony_around_the_alay_without_a_known_deposit(real_data, tmp_path):
+    """As far as terrain and structures carry the signs; what is missing is said."""
+    (tmp_path / "maps").mkdir()
+    for name in ("DEM_alay_kyrgyzstan_100m_utm42.tif", "HimaTibetMap_faults.geojson"):
+        (tmp_path / "maps" / name).symlink_to(real_data / "central_asia_context" / name)
+    run("init", tmp_path / "maps", "--bounds", 560_000, 4_250_000, 860_000, 4_500_000,
+        "--cell", 1000, "-o", tmp_path / "p", "-q")  # fmt: skip
+    said = run("train", tmp_path / "p", "-c", "antimony", "--learner", "fuzzy",
+               "-o", tmp_path / "sb.prospect", "-q")  # fmt: skip
+    assert "0 known deposits" in said
+    missing = next(line for line in said.splitlines() if "no layers for:" in line)
+    assert all(name in missing for name in ("sb_1500m", "suture_5000m", "carbonate_300m"))
+    assert "not measured: that takes at least eight known deposits" in said
+    run("score", tmp_path / "sb.prospect", tmp_path / "p", "-o", tmp_path / "sb.tif", "-q")
+    with rasterio.open(tmp_path / "sb.tif") as band:
+        likely = band.read(1, masked=True)
+    stack = open_stack(tmp_path / "p")
+    near = distance_to(stack["thrust"], cap=20_000.0).values
+    assert likely.count() > 0.5 * likely.size
+    assert likely[near < 500].mean() > 2 * likely[near > 10_000].mean()

@@ -19,8 +19,8 @@ from prospect.grid import Grid
 from prospect.learners import DEFAULT, extra_trees, fit, learner, likelihood
 from prospect.metrics import auc
 from prospect.model import load_model
-from prospect.models import TrainingDraws, WeightsOfEvidence
-from prospect.samples import Samples, features_at, ground_mask, replaced
+from prospect.models import SignedLogistic, TrainingDraws, WeightsOfEvidence
+from prospect.samples import BARREN, Samples, features_at, ground_mask, replaced
 from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.training import out_of_fold, train
@@ -228,7 +228,7 @@ def test_signs_reach_the_learner(gold_model):
 
 def test_coefficients_count_in_shares(gold_model, learnt):
     signs = gold_model.builder.signs
-    model = replace(gold_model, estimator=fit(learner("logistic", signs), *learnt, learnt[1] + 1))
+    model = replace(gold_model, estimator=fit(SignedLogistic(signs), *learnt, learnt[1] + 1))
     size = np.abs(model.estimator.coef_[0])
     told = model.importances()
     assert told.sum() == pytest.approx(1)
@@ -253,7 +253,7 @@ def test_a_prior_that_the_data_contradict_is_told(gold_model, learnt):
     flipped = [{"+": "-", "-": "+"}.get(sign, sign) for sign in builder.signs]
     reports = [
         replace(
-            gold_model, estimator=fit(learner("logistic", signs), features, positive, positive + 1)
+            gold_model, estimator=fit(SignedLogistic(signs), features, positive, positive + 1)
         ).report()
         for signs in (builder.signs, flipped)
     ]
@@ -263,7 +263,9 @@ def test_a_prior_that_the_data_contradict_is_told(gold_model, learnt):
 
 def test_the_default_learner_has_not_changed():
     assert DEFAULT == "logistic"
-    signed = learner(DEFAULT, ["+", "0"])
+    drawn = learner(DEFAULT, ["+", "0"])
+    assert drawn.n_draws == 8
+    signed = drawn.estimator
     assert (signed.penalty, signed.prior, signed.signs) == (30.0, 0.2, ["+", "0"])
     trees = learner("extra-trees", random_state=3)
     assert str(trees.get_params()) == str(extra_trees(3).get_params())
@@ -292,7 +294,7 @@ def test_rows_that_are_learnt_from_bring_their_places():
     kind = np.array([1, 0, 1, -1, 1])
     features = np.arange(10, dtype=np.float32).reshape(5, 2)
     placings = np.stack([features[kind == 1] + 100, features[kind == 1] + 200])
-    samples = Samples(*np.zeros((2, 5)), kind, np.ones(5), kind, features, placings)
+    samples = Samples(*np.zeros((2, 5)), kind, np.ones(5), kind, features, placings=placings)
     given = samples.learnt_from(np.array([1, 2, 4]))
     np.testing.assert_array_equal(given["placings"][0], features[[2, 4]] + 100)
     np.testing.assert_array_equal(given["positive"], [False, True, True])
@@ -372,8 +374,11 @@ def test_the_record_names_files_by_name_and_hash(gold_model, world):
     inputs = gold_model.record["inputs"]
     assert set(inputs) == set(gold_model.builder.layers_)
     path = next(spec.path for spec in world.layers if spec.name == "magnetics")
-    expected = {"file": "magnetics.tif", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    assert inputs["magnetics"] == expected
+    assert inputs["magnetics"] == {
+        "file": "magnetics.tif",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "role": "magnetics.tmi",
+    }
     assert str(path.parent) not in str(gold_model.record) + str(gold_model.builder.to_dict())
 
 
@@ -383,3 +388,32 @@ def test_features_that_tell_nothing_apart_are_said(world, small_forest):
     model = train(stack, world.occurrences, "gold", estimator=small_forest, background=200)
     (told,) = [note for note in model.record["notes"] if "the same everywhere" in note]
     assert "gravity_bouguer" in told
+
+
+def test_ground_known_to_be_barren_is_measured_against(world, small_forest, tmp_path):
+    from prospect.vector import points_frame, write_vector
+
+    stack = open_stack(world)
+    grid = Grid.of(stack)
+    rng = np.random.default_rng(1)
+    places = rng.choice(grid.x, 60), rng.choice(grid.y, 60)
+    write_vector(points_frame({"id": range(60)}, *places, grid.crs), tmp_path / "barren.gpkg")
+    model = train(
+        stack,
+        world.occurrences,
+        "gold",
+        estimator=small_forest,
+        tested=tmp_path / "barren.gpkg",
+        **SMALL,
+    )
+    samples = model.samples
+    barren = samples["group"] == BARREN
+    assert (samples["label"][barren] == 0).all()
+    assert np.isfinite(samples["score"][barren]).all()
+    assert np.isnan(samples["score"][(samples["label"] == 0) & ~barren]).all()
+    told = model.measures.set_index(["measure", "folds"])["value"]
+    blocks = model.measures["folds"][0]
+    deposits = samples["label"] == 1
+    expected = auc(samples["score"][deposits], samples["score"][barren])
+    assert told["auc_barren", blocks] == pytest.approx(expected)
+    assert f"known to be barren {expected:.2f}" in model.report()

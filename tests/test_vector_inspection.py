@@ -6,13 +6,26 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
+from pyproj import Transformer
 from shapely import LineString, MultiPolygon, Point, Polygon, box
 
 from prospect.grid import Grid
 from prospect.inspection import CANNOT, doubts
 from prospect.project import OccurrenceSpec, Project, VectorSpec
-from prospect.vector import VectorLayer, check_vector, read_vector, write_vector
-from prospect.vector_inspection import describe_vectors, inspect_files, inspect_vectors
+from prospect.vector import (
+    VectorLayer,
+    check_vector,
+    located,
+    read_points,
+    read_vector,
+    write_vector,
+)
+from prospect.vector_inspection import (
+    describe_vectors,
+    inspect_files,
+    inspect_occurrences,
+    inspect_vectors,
+)
 
 X, Y = 500_000.0, 4_400_000.0
 BOW = Polygon([(X, Y), (X + 400, Y - 400), (X + 400, Y), (X, Y - 400)])
@@ -191,3 +204,32 @@ def test_a_window_reads_only_what_is_near(tmp_path, monkeypatch):
     monkeypatch.setattr(pyogrio, "read_dataframe", counting)
     layer.read(grid.window.__class__(0, 0, 256, 256))
     assert counted == [36]  # of 2500: six by six lie within 25.6 km
+
+
+@pytest.mark.real
+def test_the_mines_of_two_countries_are_counted_by_commodity(real_data):
+    """A Unicode minus in one row of the sheet, UTF-16 in the other file, cells of 500 m."""
+    folder = real_data / "central_asia_occurrences"
+    sheet = folder / "icmm_global-mining-dataset.xlsx"
+    table = folder / "gem_coal_mines_2024-05_utf16.csv"
+    mines = read_points(sheet)
+    assert (len(mines), int(located(mines).sum())) == (8508, 8508)
+    (odd,) = mines.index[mines["Latitude"].astype(str).str.contains("−")]
+    assert mines["ICMMID"][odd] == "ICMM07721"
+    assert mines.geometry[odd].coords[0] == (30.6952, -23.8901)
+    # Kyrgyzstan and Tajikistan.
+    wide = Grid("EPSG:32642", Affine(500, 0, 200_000, 0, -500, 4_800_000), (2_000, 2_800))
+    latitude = mines["Latitude"].str.replace("−", "-").astype(float)
+    x, y = Transformer.from_crs(4326, 32642, always_xy=True).transform(
+        mines["Longitude"].astype(float), latitude
+    )
+    west, south, east, north = wide.bounds
+    here = (x >= west) & (x < east) & (y > south) & (y <= north)
+    counts = mines["Primary Commodity"][here].str.lower().str.contains("coal").sum()
+    told = inspect_occurrences(OccurrenceSpec(sheet), wide)
+    assert (told.features, told.on_grid) == (8508, int(here.sum()))
+    assert f"on the grid {counts} of coal, 5 of copper, 5 of gold" in " | ".join(told.doubts)
+    told = inspect_occurrences(OccurrenceSpec(table, of="coal"), wide)
+    assert (told.features, told.on_grid) == (6580, 31)
+    assert "UTF-16" in told.doubts[0]
+    assert told.doubts[-1] == "no column of commodities: every row is taken as coal"

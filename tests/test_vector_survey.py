@@ -18,7 +18,11 @@ def folder(tmp_path):
     write_vector(frame[["id", "geometry"]], tmp_path / "roads.gpkg")
     squares = [box(i, 0, i + 1, 1) for i in range(3)]
     rocks = gpd.GeoDataFrame(
-        {"порода": ["известняк", "сланец", "гранит"], "индекс": ["C₁", "S₁–D₁", "γPZ₃"]},
+        {
+            "порода": ["известняк", "сланец", "гранит"],
+            "индекс": ["C₁", "S₁–D₁", "γPZ₃"],
+            "Тектоническая_зона": ["Алайская", "Алайская", "Туркестанская"],
+        },
         geometry=squares,
         crs="EPSG:32642",
     )
@@ -44,6 +48,7 @@ def test_files_become_roles_by_what_they_say(folder):
     assert roles == {
         "lithology": ("geology.gpkg", "geology.lithology"),
         "age": ("geology.gpkg", "geology.age"),
+        "structure": ("geology.gpkg", "geology.structure"),
         "strike_slip": ("structures.gpkg", "faults.strike_slip"),
         "thrust": ("structures.gpkg", "faults.thrust"),
         "anticline": ("structures.gpkg", "folds.anticline"),
@@ -70,7 +75,7 @@ def test_what_was_guessed_or_left_out_is_said(folder):
 def test_a_broken_file_is_named_and_the_others_are_used(folder):
     (folder / "broken.gpkg").write_bytes(b"nothing")
     found = survey(folder)
-    assert len(found.vectors) == 6
+    assert len(found.vectors) == 7
     assert any("broken.gpkg" in note for note in found.notes)
 
 

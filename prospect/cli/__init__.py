@@ -15,6 +15,7 @@ from prospect.cli.checking import verify
 from prospect.cli.commodities import commodities
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
 from prospect.cli.explanation import explain
+from prospect.cli.export import export
 from prospect.cli.features import features
 from prospect.cli.model import score, train
 from prospect.cli.report import report
@@ -85,6 +86,7 @@ def main() -> None:
     prospect targets  gold.tif gold.prospect
     prospect report   gold.tif gold.prospect PROJECT
     prospect verify   gold.tif PROJECT --model gold.prospect
+    prospect export   gold.tif gold.prospect PROJECT
     """
 
 
@@ -105,6 +107,7 @@ for command in (
     update,
     report,
     verify,
+    export,
     doctor,
 ):
     main.add_command(command)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from shapely.geometry.base import BaseGeometry
 
+from prospect.clusters import TOGETHER, merge_within
 from prospect.errors import LabelError
-from prospect.folds.spatial import TOGETHER, Fold, SpatialFolds, checked, nearest, purged
+from prospect.folds.spatial import Fold, SpatialFolds, checked, nearest, purged
 
 MOST_PAIRS = 500
 """Each pair is a model of its own (METHODS: folds)."""
@@ -45,7 +46,7 @@ class BufferedLeaveOneOut(SpatialFolds):
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Number of deposits."""
         coordinates, positive = checked(groups, y)
-        return int(_clusters(coordinates[positive], self.together).max()) + 1
+        return int(merge_within(coordinates[positive], self.together).max()) + 1
 
     def folds(
         self, X: Any, coordinates: NDArray[np.float64], positive: NDArray[np.bool_]
@@ -54,7 +55,7 @@ class BufferedLeaveOneOut(SpatialFolds):
         deposits = coordinates[positive]
         if not len(deposits):
             raise LabelError("There is no deposit to leave out.")
-        cluster = _clusters(deposits, self.together)
+        cluster = merge_within(deposits, self.together)
         _, near = nearest(deposits, coordinates)
         fold = cluster[near]
         for k in range(int(cluster.max()) + 1):
@@ -188,11 +189,3 @@ class LeaveRegionOut(SpatialFolds):
     @staticmethod
     def _with_deposits(region: NDArray[np.int64], positive: NDArray[np.bool_]) -> list[int]:
         return [int(k) for k in np.unique(region[positive]) if k >= 0]
-
-
-def _clusters(points: NDArray[np.float64], distance: float) -> NDArray[np.int64]:
-    """Number what chains of a distance hold together, from 0."""
-    if len(points) < 2:
-        return np.zeros(len(points), np.int64)
-    number = fcluster(linkage(points, "single"), distance, "distance") - 1
-    return np.asarray(number, np.int64)

@@ -11,8 +11,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import KDTree
 from scipy.stats import ks_2samp, wasserstein_distance
 
+from prospect.clusters import TOGETHER, merge_within
 from prospect.errors import LabelError
-from prospect.folds.spatial import TOGETHER, Fold, SpatialFolds, nearest, purged
+from prospect.folds.spatial import Fold, SpatialFolds, nearest, purged
 
 CANDIDATES = 100
 """Numbers of clusters that are tried, the small ones more closely."""
@@ -140,10 +141,10 @@ def _merged(
     """Centres of what chains of a distance hold together, and which centre each point has."""
     if len(points) < 2 or distance <= 0:
         return points, np.arange(len(points))
-    member = fcluster(linkage(points, "single"), distance, "distance") - 1
+    member = merge_within(points, distance)
     count = np.bincount(member)
     centres = [np.bincount(member, weights=axis) / count for axis in points.T]
-    return np.column_stack(centres), member.astype(np.int64)
+    return np.column_stack(centres), member
 
 
 def _dealings(

@@ -13,9 +13,6 @@ from sklearn.model_selection import BaseCrossValidator
 
 from prospect.errors import LabelError
 
-TOGETHER = 1000.0
-"""Deposits nearer than this, in metres, are one and never parted (METHODS: labels)."""
-
 Fold = tuple[NDArray[np.bool_], NDArray[np.int64]]
 
 

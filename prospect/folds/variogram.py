@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.optimize import nnls
 from scipy.spatial.distance import pdist
 
-from prospect.folds.spatial import TOGETHER
+from prospect.clusters import TOGETHER, merge_within
 
 SAMPLES = 2_000
 """Samples that pairs are made of: two million pairs."""
@@ -188,7 +187,7 @@ def cluster_radius(deposits: NDArray[np.float64], distance: float = TOGETHER) ->
     """Largest distance of a deposit from the centre of its cluster, in metres."""
     if len(deposits) < 2:
         return 0.0
-    number = fcluster(linkage(deposits, "single"), distance, "distance") - 1
+    number = merge_within(deposits, distance)
     count = np.bincount(number)
     centres = np.column_stack([np.bincount(number, weights=axis) / count for axis in deposits.T])
     return float(np.hypot(*(deposits - centres[number]).T).max())

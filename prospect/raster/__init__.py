@@ -10,6 +10,7 @@ from prospect.raster.opening import (
     require_file,
     safe_open,
 )
+from prospect.raster.palette import write_palette
 from prospect.raster.reading import Alignment, align, read_native
 from prospect.raster.sidecars import SIDECARS, read_class_names
 from prospect.raster.writing import (
@@ -40,4 +41,5 @@ __all__ = [
     "require_writable_folder",
     "safe_open",
     "write_geotiff",
+    "write_palette",
 ]

@@ -102,17 +102,8 @@ def write_geotiff(
             with rasterio.open(
                 temporary,
                 "w",
-                driver="GTiff",
-                height=grid.rows,
-                width=grid.cols,
-                count=1,
-                dtype=array.dtype,
-                crs=grid.crs.to_wkt(),
-                transform=grid.transform,
+                **tiled_band(grid, array.dtype),
                 nodata=nodata,
-                tiled=True,
-                blockxsize=256,
-                blockysize=256,
                 compress=compress,
                 predictor=predictor,
             ) as dataset:
@@ -123,3 +114,19 @@ def write_geotiff(
                     dataset.set_band_unit(1, unit)
         except GDAL_ERRORS as error:
             raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error
+
+
+def tiled_band(grid: Grid, dtype: Any) -> dict[str, Any]:
+    """What GDAL is told of a GeoTIFF of one band in tiles."""
+    return {
+        "driver": "GTiff",
+        "height": grid.rows,
+        "width": grid.cols,
+        "count": 1,
+        "dtype": dtype,
+        "crs": grid.crs.to_wkt(),
+        "transform": grid.transform,
+        "tiled": True,
+        "blockxsize": 256,
+        "blockysize": 256,
+    }

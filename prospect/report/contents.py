@@ -101,7 +101,7 @@ def contents(sources: Sources, language: Language) -> dict[str, Any]:
         "map": {
             "grid": _place(grid),
             "surfaces": [_plain(surface, language) for surface in surfaces],
-            "deposits": _deposits(model),
+            "deposits": deposits_of(model),
             "lines": lines_of(sources.stack, grid),
             "targets": _outlines(sources.targets, grid),
             "outside": _outside(sources.map),
@@ -131,11 +131,11 @@ def _surfaces(
         else:
             kind = next((k for k in RAMPS if name.startswith(k)), "spread")
             made.append(by_ramp(name, cells, RAMPS[kind]))
-    relief = _relief(sources.stack)
+    relief = relief_of(sources.stack)
     return made if relief is None else [*made, shade("relief", relief)]
 
 
-def _relief(stack: xr.Dataset | None) -> NDArray[np.float32] | None:
+def relief_of(stack: xr.Dataset | None) -> NDArray[np.float32] | None:
     """Light and shade of the elevation, where a layer has it."""
     if stack is None:
         return None
@@ -344,7 +344,8 @@ def _outlines(table: Any, grid: Grid) -> list[dict[str, Any]]:
     ]
 
 
-def _deposits(model: Model) -> list[tuple[float, float]]:
+def deposits_of(model: Model) -> list[tuple[float, float]]:
+    """The deposits a model has learnt from, in kilometres on its grid."""
     known = np.asarray(model.samples["label"]) == 1
     group = np.asarray(model.samples["group"])[known]
     # One mark a deposit: the first of its cells.

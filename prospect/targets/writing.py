@@ -8,11 +8,8 @@ from typing import Any
 
 from prospect.errors import OutputError
 from prospect.raster import atomic_path
-from prospect.styles import target_style
+from prospect.styles import TARGET_MARKS, target_style
 from prospect.vector import write_vector, write_waypoints
-
-MARKS = {"targets": "T", "around known deposits": "K", "outside experience": "X"}
-"""What names of waypoints begin with, by list."""
 
 
 def write_targets(targets: Any, output: Path | str, formats: Sequence[str] = ()) -> list[Path]:
@@ -60,7 +57,7 @@ def _waypoints(targets: Any, path: Path) -> None:
         )
     names, notes = [], []
     for _, row in targets.iterrows():
-        names.append(f"{MARKS[str(row['list'])]}{row['rank']}")
+        names.append(f"{TARGET_MARKS[str(row['list'])]}{row['rank']}")
         notes.append(
             f"{row['area_km2']:.1f} km2, peak {row['peak']:.2f}"
             + (f"; {row['drivers']}" if row.get("drivers") else "")

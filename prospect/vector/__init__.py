@@ -8,6 +8,7 @@ from prospect.vector.frames import (
     located,
     points_frame,
     to_crs,
+    write_dbf,
     write_vector,
     write_waypoints,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "read_vector",
     "states_system",
     "to_crs",
+    "write_dbf",
     "write_vector",
     "write_waypoints",
 ]

@@ -120,9 +120,26 @@ def write_vector(table: gpd.GeoDataFrame, path: Path | str, *, layer: str | None
         # Names of ten letters are all a shapefile has.
         table = table.rename(columns={name: str(name)[:10] for name in table.columns})
         options = {"encoding": "UTF-8"}
+    _write(table, path, driver=DRIVERS[suffix], **options)
+
+
+def write_dbf(table: pd.DataFrame, path: Path | str) -> None:
+    """
+    Write a table without geometries as dBase, texts in UTF-8 and a ``.cpg`` file that says so.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    _write(table, Path(path), driver="ESRI Shapefile", encoding="UTF-8")
+
+
+def _write(table: pd.DataFrame, path: Path, **options: Any) -> None:
+    """Write a table and the files that belong to it."""
     with atomic_path(path) as temporary:
         try:
-            pyogrio.write_dataframe(table, temporary, driver=DRIVERS[suffix], **options)
+            pyogrio.write_dataframe(table, temporary, **options)
         except (*VECTOR_ERRORS, NotImplementedError, ValueError) as error:
             raise OutputError(f"{path} cannot be written ({one_line(error)}).") from error
         for part in sorted(temporary.parent.glob(f"{path.stem}.*")):

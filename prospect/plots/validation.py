@@ -1,26 +1,19 @@
-"""Figures of a validation; matplotlib is loaded when one is drawn."""
+"""Figures of a validation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from prospect.metrics.intervals import rows_of
+from prospect.plots.figure import BLUE, COLOURS, GREY, LINES, RED, SKY, new_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# Okabe and Ito (2008): told apart by the colour-blind.
-BLUE, ORANGE, GREEN, RED, SKY, PINK, YELLOW, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#7F7F7F",
-)  # fmt: skip
-COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY)
-LINES = ("-", "--", "-.", ":")
 
 
 def plot_rates(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
@@ -37,7 +30,7 @@ def plot_rates(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     -------
     Figure
     """
-    figure, axes = _figure(6.4, 5.2)
+    figure, axes = new_figure(6.4, 5.2)
     for k, (label, table) in enumerate(curves.items()):
         rate = "success_rate" if "success_rate" in table else "prediction_rate"
         axes.plot(
@@ -78,7 +71,7 @@ def plot_prediction_area(
     -------
     Figure
     """
-    figure, axes = _figure(6.4, 5.2)
+    figure, axes = new_figure(6.4, 5.2)
     axes.step(
         table["threshold"],
         100 * table["prediction_rate"],
@@ -134,7 +127,7 @@ def plot_reliability(table: pd.DataFrame, title: str = "") -> Figure:
     -------
     Figure
     """
-    figure, axes = _figure(5.6, 6.0)
+    figure, axes = new_figure(5.6, 6.0)
     held = table[table["share"] > 0]
     axes.bar(
         table["low"],
@@ -185,7 +178,7 @@ def plot_folds(
     """
     x, y = coordinates.T / 1000.0
     wide = float(np.ptp(x)) or 1.0
-    figure, axes = _figure(7.0, float(np.clip(6.0 * np.ptp(y) / wide + 1.6, 3.5, 10.0)))
+    figure, axes = new_figure(7.0, float(np.clip(6.0 * np.ptp(y) / wide + 1.6, 3.5, 10.0)))
     numbers = np.unique(fold[fold >= 0])
     for k in numbers:
         here = (fold == k) & ~positive
@@ -225,7 +218,7 @@ def plot_comparison(table: pd.DataFrame, value: float, title: str = "") -> Figur
     -------
     Figure
     """
-    figure, axes = _figure(7.2, 0.5 * len(table) + 1.6)
+    figure, axes = new_figure(7.2, 0.5 * len(table) + 1.6)
     place = np.arange(len(table))[::-1]
     middle = table["difference"].to_numpy(float)
     low, high = table["low"].to_numpy(float), table["high"].to_numpy(float)
@@ -240,93 +233,3 @@ def plot_comparison(table: pd.DataFrame, value: float, title: str = "") -> Figur
         title=title,
     )
     return figure
-
-
-def plot_importance(table: pd.DataFrame, title: str = "") -> Figure:
-    """
-    What is lost on held-out ground without each group of evidence, with intervals.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`prospect.explanation.permutation_importance`.
-    title : str
-
-    Returns
-    -------
-    Figure
-    """
-    figure, axes = _figure(7.2, 0.32 * len(table) + 1.5)
-    place = np.arange(len(table))[::-1]
-    loss = table["auc_loss"].to_numpy(float)
-    axes.barh(place, loss, height=0.65, color=SKY)
-    axes.hlines(place, table["auc_low"], table["auc_high"], color=BLUE, linewidth=2, label="90 %")
-    axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(place, [str(name) for name in table.index])
-    axes.set(
-        xlabel="AUC lost where the evidence is dealt out anew (lines: 90 %)",
-        ylim=(-0.6, len(table) - 0.4),
-        title=title,
-    )
-    return figure
-
-
-def plot_dependence(curves: pd.DataFrame, trends: pd.DataFrame, title: str = "") -> Figure:
-    """
-    How the mean likelihood of the area goes with some features, a panel each.
-
-    Parameters
-    ----------
-    curves, trends : DataFrame
-        From :func:`prospect.explanation.partial_dependence`; features that stand in
-        ``trends`` are drawn, in that order.
-    title : str
-
-    Returns
-    -------
-    Figure
-        Panels share their axis of likelihood. A curve is red where it contradicts the sign
-        of the recipe. Ticks below are the steps, each of as much ground as the next.
-    """
-    wide = min(3, max(1, len(trends)))
-    high = -(-max(1, len(trends)) // wide)
-    figure, grid = _panels(high, wide)
-    for axes, (name, row) in zip(grid, rows_of(trends), strict=False):
-        curve = curves[curves["feature"] == name]
-        against = str(row["verdict"]).startswith("contradicts")
-        axes.plot(curve["value"], curve["likelihood"], color=RED if against else BLUE, lw=1.8)
-        axes.plot(curve["value"], np.zeros(len(curve)), "|", color=GREY, markersize=7,
-                  transform=axes.get_xaxis_transform(), clip_on=False)  # fmt: skip
-        unit = "" if row["unit"] in ("", "1") else f" ({row['unit']})"
-        axes.set_xlabel(f"{name}{unit}")
-        axes.set_title(str(row["verdict"]), fontsize=8, color=RED if against else "black")
-    for axes in grid[len(trends) :]:
-        axes.set_visible(False)
-    for axes in grid[::wide]:
-        axes.set_ylabel("Mean likelihood")
-    figure.suptitle(title)
-    return figure
-
-
-def _panels(high: int, wide: int) -> tuple[Figure, list[Axes]]:
-    """A figure of panels that share the vertical axis, row by row."""
-    figure, axes = _figure(3.4 * wide, 2.7 * high + 0.4)
-    axes.remove()
-    grid = figure.subplots(high, wide, sharey=True, squeeze=False).ravel()
-    for each in grid:
-        each.spines["top"].set_visible(False)
-        each.spines["right"].set_visible(False)
-    return figure, list(grid)
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of its own, which no window or global state holds."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=120)
-    FigureCanvasAgg(figure)
-    axes: Any = figure.subplots()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
