@@ -112,9 +112,9 @@ def find_targets(
         cells = order[bounds[k] : bounds[k + 1]]
         row, col, score = chosen.row[cells], chosen.col[cells], chosen.score[cells]
         nearest = _nearest(known, opened.grid, row, col)
-        name = OUTSIDE
-        if chosen.inside[cells[0]]:
-            name = KNOWN if nearest <= AROUND else INSIDE
+        name = INSIDE if chosen.inside[cells[0]] else OUTSIDE
+        if nearest <= AROUND:
+            name = KNOWN
         best = int(np.argmax(score))
         x, y = float(opened.grid.x[col[best]]), float(opened.grid.y[row[best]])
         told = {
