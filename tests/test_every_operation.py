@@ -22,7 +22,7 @@ GIVEN = {
     "height": 200.0, "scale": 300.0, "percentile": 40.0, "threshold": 0.3, "above": 0.2,
     "inclination": 60.0, "declination": 5.0, "numerator": 1, "classes": ["granite"],
     "strike": [30.0, 80.0], "outputs": None, "index": "landsat_ndvi",
-    "count": 2,
+    "count": 2, "edges": [0.5, 1.5],
 }  # fmt: skip
 OUTPUTS = {"focal_statistics": ["mean", "std"], "terrain_derivatives": ["slope", "aspect"]}
 

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 from sklearn.ensemble import ExtraTreesClassifier
 
-from prospect import plots
 from prospect.cli import main
 from prospect.errors import LabelError, ModelError, OutputError
 from prospect.evidence import EvidenceGroups, evidence_groups
@@ -27,6 +26,7 @@ from prospect.folds import BlockFolds, RandomFolds
 from prospect.learners import likelihood
 from prospect.metrics import auc
 from prospect.model import Model
+from prospect.plots import figure
 from prospect.samples import Samples
 from prospect.stack import open_stack
 from prospect.training import out_of_fold
@@ -265,7 +265,7 @@ def test_figures_have_labels_and_units(explained):
     unit = explained.trends["unit"].iloc[:6]
     labels = [axes.get_xlabel() for axes in panels]
     assert [("(" in label) for label in labels] == [each not in ("", "1") for each in unit]
-    assert panels[0].lines[0].get_color() in (plots.BLUE, plots.RED)
+    assert panels[0].lines[0].get_color() in (figure.BLUE, figure.RED)
 
 
 def test_an_explanation_is_written_whole(explained, tmp_path):

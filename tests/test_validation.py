@@ -376,7 +376,7 @@ def test_a_validation_is_written_whole(outcome, tmp_path):
 
 
 def test_figures_have_labels_with_units_and_colours_for_all(outcome):
-    from prospect import plots
+    from prospect.plots.figure import COLOURS
 
     figures = outcome.figures()
     for figure in figures.values():
@@ -386,7 +386,7 @@ def test_figures_have_labels_with_units_and_colours_for_all(outcome):
     assert figures["folds"].axes[0].get_xlabel() == "Easting (km)"
     assert "(%)" in figures["rates"].axes[0].get_ylabel()
     used = {line.get_color() for line in figures["rates"].axes[0].lines}
-    assert used <= set(plots.COLOURS)
+    assert used <= set(COLOURS)
     curve = figures["rates"].axes[0].lines[0]
     np.testing.assert_allclose(
         curve.get_ydata(), 100 * next(iter(outcome.curves.values()))["prediction_rate"]
