@@ -128,6 +128,43 @@ class Applicability:
         out /= np.float32(self.mean_distance)
         return out
 
+    def local_density(self, block: NDArray[Any], valid: Mask | None = None) -> NDArray[np.float32]:
+        """
+        How many of the remembered training cells are within the threshold of each cell [2]_.
+
+        Parameters
+        ----------
+        block, valid
+            As of :meth:`dissimilarity`.
+
+        Returns
+        -------
+        array of shape (rows, cols), float32
+            0 is outside experience, 1 hangs on a single training cell. NaN where ``valid``
+            is false.
+
+        References
+        ----------
+        .. [2] Schumacher and others (2025). Assessing the area of applicability of spatial
+           prediction models through a local data point density approach. Geoscientific Model
+           Development 18.
+        """
+        from prospect._kernels.nearest import count_within
+
+        valid = self._require(block, valid)
+        out = np.full(valid.shape, np.nan, np.float32)
+        count_within(
+            np.ascontiguousarray(block, np.float32),
+            np.ascontiguousarray(valid, bool),
+            self.planes,
+            self.centre,
+            self.scale,
+            self.points,
+            np.float32(self.threshold * self.mean_distance),
+            out,
+        )
+        return out
+
     def missing(self, block: NDArray[Any], valid: Mask | None = None) -> NDArray[np.float32]:
         """
         Share of the importance whose evidence is missing in each cell.

@@ -74,6 +74,7 @@ DISSIMILARITY = Band(
     "dissimilarity", "unlikeness to the training cells; 1 as they among themselves"
 )
 DISSIMILARITY_DEPOSITS = Band("dissimilarity_deposits", "unlikeness to the known deposits")
+DENSITY = Band("local_density", "training cells as near as the model was tested", "cells")
 MISSING = Band("missing", "share of the importance whose evidence is missing")
 APPLICABLE = Band("applicable", "whether the model may be believed", "class", CLASSES)
 
@@ -212,7 +213,7 @@ def _offered(model: Model, predictor: Predictor) -> list[Band]:
     if predictor.tells_variances:
         offered += PARTS
     if model.applicability is not None:
-        offered += [DISSIMILARITY, DISSIMILARITY_DEPOSITS, MISSING, APPLICABLE]
+        offered += [DISSIMILARITY, DISSIMILARITY_DEPOSITS, DENSITY, MISSING, APPLICABLE]
     if predictor.fast:
         names = evidence_groups(model.builder).names
         offered.append(replace(DRIVER, classes=(*names, NOTHING_SPEAKS)))
@@ -236,4 +237,6 @@ def _experience(
         made[MISSING.name] = known.missing(features, valid)
     if classed:
         made[APPLICABLE.name] = known.classes(*made.values())
+    if DENSITY.name in wanted:
+        made[DENSITY.name] = known.local_density(features, valid)
     return made

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
+from scipy.spatial.distance import cdist
 
 from prospect.applicability import MOST_MISSING, Applicability, applicability
 from prospect.errors import ModelError
@@ -210,3 +211,26 @@ def test_what_cannot_be_is_a_sentence():
         applicability(features, importance, fold, ~deposit & deposit)
     with pytest.raises(ModelError, match="A block of 4 features"):
         applicability(features, importance, fold, deposit).missing(np.zeros((2, 5, 5)))
+
+
+def test_local_density_counts_what_is_within_the_threshold():
+    rng = np.random.default_rng(4)
+    features = rng.normal(size=(300, 7)).astype(np.float32)
+    fold, deposit = np.arange(300) % 5, np.arange(300) < 30
+    known = applicability(features, np.arange(1.0, 8.0), fold, deposit)
+    block = rng.normal(scale=1.3, size=(7, 13, 21)).astype(np.float32)
+    block[2, :3] = np.nan
+    valid = rng.random((13, 21)) < 0.9
+    found = known.local_density(block, valid)
+    used = known.planes.size
+    cells = (block[known.planes].reshape(used, -1).T - known.centre) * known.scale
+    away = cdist(np.nan_to_num(cells), known.points[:, :used])
+    radius = known.threshold * known.mean_distance
+    expected = (away <= radius).sum(axis=1).reshape(13, 21)
+    # A distance that ties with the threshold to the last bit may go either way.
+    tied = (np.abs(away - radius) < 1e-5).any(axis=1).reshape(13, 21)
+    np.testing.assert_array_equal(found[valid & ~tied], expected[valid & ~tied])
+    assert np.isnan(found[~valid]).all()
+    assert 0 < found[valid].mean() < 100
+    near = known.dissimilarity(block, valid) <= known.threshold
+    np.testing.assert_array_equal((found > 0)[valid & ~tied], near[valid & ~tied])

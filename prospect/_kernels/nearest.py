@@ -51,32 +51,9 @@ def nearest_distance(
     for top in range(0, height, SIDE):
         for left in range(0, width, SIDE):
             high, wide = min(SIDE, height - top), min(SIDE, width - left)
-            inside[:] = False
-            for i in range(high):
-                for j in range(wide):
-                    inside[i * SIDE + j] = valid[top + i, left + j]
-            if not inside.any():
+            if not fill(block, valid, planes, centre, scale, top, left, inside, cells, low, up):
                 continue
-            first = np.argmax(inside)
-            for d in range(planes.size):
-                line, plane = cells[d * LANES : (d + 1) * LANES], block[planes[d]]
-                for i in range(high):
-                    for j in range(wide):
-                        value = (plane[top + i, left + j] - centre[d]) * scale[d]
-                        line[i * SIDE + j] = np.float32(0.0) if np.isnan(value) else value
-                least, most = line[first], line[first]
-                for j in range(LANES):
-                    if inside[j]:
-                        least, most = min(least, line[j]), max(most, line[j])
-                    else:
-                        line[j] = line[first]
-                low[d], up[d] = least, most
-            away[:] = 0.0
-            for d in range(dimensions):
-                line, least, most = by_dimension[d], low[d], up[d]
-                for p in range(count):
-                    beyond = max(max(least - line[p], line[p] - most), np.float32(0.0))
-                    away[p] += beyond * beyond
+            from_box(by_dimension, low, up, away)
             # The nearest to the patch first: then few others can be nearer to any cell.
             best[:] = np.inf
             limit = np.float32(np.inf)
@@ -93,6 +70,98 @@ def nearest_distance(
                 for j in range(wide):
                     if inside[i * SIDE + j]:
                         out[top + i, left + j] = np.sqrt(best[i * SIDE + j])
+
+
+@kernel
+def count_within(
+    block: Floats,
+    valid: NDArray[np.bool_],
+    planes: NDArray[np.int64],
+    centre: Floats,
+    scale: Floats,
+    points: Floats,
+    radius: np.float32,
+    out: Floats,
+) -> None:
+    """How many points are no farther from each valid cell than a radius; see above."""
+    height, width = valid.shape
+    count, dimensions = points.shape
+    by_dimension = points.T.copy()
+    scratch = aligned((dimensions + 2) * LANES * 4).view(np.float32)
+    scratch[:] = 0.0
+    cells, sums, most = scratch[2 * LANES :], scratch[:LANES], scratch[LANES : 2 * LANES]
+    low, up = np.zeros(dimensions, np.float32), np.zeros(dimensions, np.float32)
+    away = np.empty(count, np.float32)
+    inside = np.empty(LANES, np.bool_)
+    found = np.empty(LANES, np.float32)
+    squared = radius * radius
+    most[:] = squared * SLACK
+    for top in range(0, height, SIDE):
+        for left in range(0, width, SIDE):
+            high, wide = min(SIDE, height - top), min(SIDE, width - left)
+            if not fill(block, valid, planes, centre, scale, top, left, inside, cells, low, up):
+                continue
+            from_box(by_dimension, low, up, away)
+            found[:] = 0.0
+            for p in range(count):
+                if away[p] <= most[0] and measure(cells, points[p], sums, most):
+                    for j in range(LANES):
+                        if sums[j] <= squared:
+                            found[j] += np.float32(1.0)
+            for i in range(high):
+                for j in range(wide):
+                    if inside[i * SIDE + j]:
+                        out[top + i, left + j] = found[i * SIDE + j]
+
+
+@kernel
+def fill(
+    block: Floats,
+    valid: NDArray[np.bool_],
+    planes: NDArray[np.int64],
+    centre: Floats,
+    scale: Floats,
+    top: int,
+    left: int,
+    inside: NDArray[np.bool_],
+    cells: Floats,
+    low: Floats,
+    up: Floats,
+) -> bool:
+    """Bring a patch to scale, with the box around it; false if none of its cells is valid."""
+    high, wide = min(SIDE, valid.shape[0] - top), min(SIDE, valid.shape[1] - left)
+    inside[:] = False
+    for i in range(high):
+        for j in range(wide):
+            inside[i * SIDE + j] = valid[top + i, left + j]
+    if not inside.any():
+        return False
+    first = np.argmax(inside)
+    for d in range(planes.size):
+        line, plane = cells[d * LANES : (d + 1) * LANES], block[planes[d]]
+        for i in range(high):
+            for j in range(wide):
+                value = (plane[top + i, left + j] - centre[d]) * scale[d]
+                line[i * SIDE + j] = np.float32(0.0) if np.isnan(value) else value
+        least, most = line[first], line[first]
+        for j in range(LANES):
+            if inside[j]:
+                least, most = min(least, line[j]), max(most, line[j])
+            else:
+                line[j] = line[first]
+        low[d], up[d] = least, most
+    return True
+
+
+@kernel
+def from_box(by_dimension: Floats, low: Floats, up: Floats, away: Floats) -> None:
+    """Squared distance of every point from a box."""
+    away[:] = 0.0
+    for d in range(by_dimension.shape[0]):
+        line, least, most = by_dimension[d], low[d], up[d]
+        for p in range(away.size):
+            beyond = max(max(least - line[p], line[p] - most), np.float32(0.0))
+            away[p] += beyond * beyond
 
 
 @kernel
