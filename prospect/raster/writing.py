@@ -19,9 +19,12 @@ from prospect.raster.opening import GDAL_ERRORS, one_line, safe_environment
 
 
 @contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
+def atomic_path(path: Path | str, *, within: Path | None = None) -> Iterator[Path]:
     """
     A temporary path in a temporary folder beside ``path``, moved there at the end.
+
+    A process that is killed leaves that folder; ``within`` a folder on the same disk that is
+    cleared anyway it leaves nothing.
 
     Nothing is left at ``path``, and nothing beside it, when the body fails.
 
@@ -32,7 +35,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     folder = require_writable_folder(path)
-    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=folder))
+    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=within or folder))
     try:
         temporary = work / path.name
         yield temporary

@@ -178,8 +178,9 @@ def write_companions(
     output: Path,
     model: Model,
     made: Mapping[str, Any],
+    work: Path,
 ) -> None:
-    """Styles, names of classes and the manifest, once the map is there."""
+    """Styles, names of classes and the manifest, once the map is there; made in ``work``."""
     for writer, own in files.files:
         title = f"{model.title}: {own[0].name}"
         classes = own[0].classes
@@ -188,9 +189,11 @@ def write_companions(
         else:
             style = class_style(classes, title)
             # A GeoTIFF has no place for names of classes, but GDAL looks beside it.
-            with atomic_path(writer.path.with_name(f"{writer.path.name}.aux.xml")) as path:
+            with atomic_path(
+                writer.path.with_name(f"{writer.path.name}.aux.xml"), within=work
+            ) as path:
                 path.write_text(category_names(classes), encoding="utf-8")
-        with atomic_path(writer.path.with_suffix(".qml")) as path:
+        with atomic_path(writer.path.with_suffix(".qml"), within=work) as path:
             path.write_text(style, encoding="utf-8")
     maps = {writer.path.name: sha256(writer.path) for writer, _ in files.files}
     manifest = {
@@ -199,7 +202,7 @@ def write_companions(
         **made,
         "disclaimer": DISCLAIMER,
     }
-    with atomic_path(output.with_suffix(".manifest.json")) as path:
+    with atomic_path(output.with_suffix(".manifest.json"), within=work) as path:
         text = json.dumps(manifest, ensure_ascii=False, indent=1)
         path.write_text(text + "\n", encoding="utf-8")
 

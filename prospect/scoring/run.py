@@ -173,7 +173,7 @@ class Run:
             values = files.values()
             with progress("Writing the map"):
                 files.finish()
-        write_companions(files, values, self.output, self.model, made)
+        write_companions(files, values, self.output, self.model, made, work.path)
 
     def _leave(self, work: WorkFolder, journal: Journal, error: BaseException) -> None:
         """Keep what is worth going on with, and say so; remove the rest."""
