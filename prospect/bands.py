@@ -166,8 +166,8 @@ def compile_bands(model: Model, names: Sequence[str] | None = None) -> BandMaker
     ----------
     model : Model
     names : sequence of str, optional
-        Bands, in the order wanted; by default those of ``USUAL`` that the model can make,
-        and no likelihood beside probability.
+        Bands, in the order wanted; ``["all"]`` for all that the model can make. By default
+        those of ``USUAL``, and no likelihood beside probability.
 
     Returns
     -------
@@ -180,6 +180,8 @@ def compile_bands(model: Model, names: Sequence[str] | None = None) -> BandMaker
     """
     predictor = _predictor(model)
     offered = {band.name: band for band in _offered(model, predictor)}
+    if names is not None and list(names) == ["all"]:
+        names = list(offered)
     for name in names or ():
         if name not in offered:
             why = f" {model.why_likelihood()}" if name == PROBABILITY.name else ""

@@ -55,6 +55,8 @@ def test_each_model_offers_what_it_can(gold_model, drawn_model):
     assert {"applicable", "dissimilarity"} < set(bands_of(gold_model))
     assert "spread" not in bands_of(gold_model)
     assert {"probability", "spread", *(part.name for part in PARTS)} < set(bands_of(drawn_model))
+    every = [band.name for band in compile_bands(drawn_model, ["all"]).bands]
+    assert every == list(bands_of(drawn_model))
     usual = [band.name for band in compile_bands(drawn_model).bands]
     assert usual == ["probability", "spread", "dissimilarity", "applicable", "driver"]
     usual = [band.name for band in compile_bands(gold_model).bands]

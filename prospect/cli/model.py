@@ -263,7 +263,8 @@ def train(
 @click.option(
     "--bands",
     metavar="NAMES",
-    help="E.g. likelihood,spread; by default all that the model can make.",
+    help="E.g. likelihood,spread, or all; by default likelihood (or probability), spread, "
+    "dissimilarity, applicable and driver.",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same run was interrupted.")
 @click.option(
