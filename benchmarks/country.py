@@ -31,6 +31,7 @@ from country_layers import DEFINITION, make_country, open_country
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "country.md"
 TREES = 200
+BANDS = ["likelihood", "spread"]
 SEEN = (1024, 1536)
 """Rows and columns of the country that is learnt from."""
 
@@ -85,7 +86,9 @@ def ours(country: Path, model: Any, output: Path, profile: bool) -> dict[str, fl
     from prospect.scoring import run as running_map
 
     spent = {"features": 0.0, "inference": 0.0, "reading": 0.0, "writing": 0.0}
-    run = prepare(model, open_country(country), output, workers=1 if profile else 2)
+    # What the script makes, and no more.
+    workers = 1 if profile else 2
+    run = prepare(model, open_country(country), output, workers=workers, bands=BANDS)
     if profile:
         clock = time.thread_time
 
@@ -119,7 +122,7 @@ def child(side: str, country: Path, folder: Path) -> dict[str, float]:
     output = folder / f"{side}.tif"
     small = open_country(layers(folder, SEEN, outline=True))
     if side != "script":
-        score(model, small, folder / "warm.tif", workers=1, tile=256)
+        score(model, small, folder / "warm.tif", workers=1, tile=256, bands=BANDS)
     start, busy = time.perf_counter(), time.process_time()
     told: dict[str, float] = {}
     if side == "script":
