@@ -28,6 +28,8 @@ LEAST_OWN = 0.1
 """Of all ground upstream; below it a sample is told apart from those above it by its error."""
 
 _NO_GROUND = -9999.0
+"""Stands for gaps where elevations are handed to pyflwdir, and goes no further: no ground on
+earth lies so deep."""
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
