@@ -259,6 +259,8 @@ def _read_cells(dataset: Any, info: RasterInfo, window: Window, categorical: boo
     place = (_pair(rows), _pair(cols))
     try:
         values = dataset.read(info.band, window=place)
+        if not categorical and _settled(dataset, info, values):
+            return values
         gaps = _gaps(dataset, info, place, values)
     except (*GDAL_ERRORS, MemoryError) as error:
         raise LayerError(
@@ -279,6 +281,26 @@ def _read_cells(dataset: Any, info: RasterInfo, window: Window, categorical: boo
     out: NDArray[Any] = values.astype(np.float32)
     out[gaps] = np.nan
     return out
+
+
+def _settled(dataset: Any, info: RasterInfo, values: NDArray[Any]) -> bool:
+    """
+    Whether values are as layers hold them, once a code is NaN; most files need no more.
+
+    Anything else goes the long way, which looks at every cell several times.
+    """
+    flags = dataset.mask_flag_enums[info.band - 1]
+    plain = MaskFlags.all_valid in flags or flags == [MaskFlags.nodata]
+    if not plain or values.dtype != np.float32 or (info.scale, info.offset) != (1.0, 0.0):
+        return False
+    if MaskFlags.nodata in flags and not _same_code(dataset.nodatavals[info.band - 1], info.nodata):
+        return False
+    if info.nodata is not None and not math.isnan(info.nodata):
+        with np.errstate(over="ignore"):
+            values[values == np.float32(info.nodata)] = np.nan
+    low = np.fmin.reduce(values, axis=None, initial=np.nan)
+    high = np.fmax.reduce(values, axis=None, initial=np.nan)
+    return bool(np.isnan(low)) or bool(low > -HUGE and high < HUGE)
 
 
 def _gaps(dataset: Any, info: RasterInfo, place: Any, values: NDArray[Any]) -> NDArray[np.bool_]:
