@@ -103,7 +103,7 @@ def ours(country: Path, model: Any, output: Path, profile: bool) -> dict[str, fl
             return wrapped
 
         running.Call.run = timed("features", running.Call.run)  # type: ignore[attr-defined]
-        running.read_block = timed("reading", running.read_block)
+        running._read = timed("reading", running._read)
         kind = type(run.job.maker)
         kind.compute = timed("inference", kind.compute)  # type: ignore[method-assign]
         files = running_map.MapFiles

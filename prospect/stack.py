@@ -17,13 +17,19 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from prospect.errors import GridError, LayerError, ProjectError
-from prospect.grid import Grid, Window, parse_crs, same_crs
+from prospect.grid import LATTICE, Grid, Window, parse_crs, same_crs
 from prospect.project import FILE_NAME, GridSpec, LayerSpec, Project, VectorSpec, load_project
 from prospect.raster import Alignment, RasterInfo, align, read_class_names, read_info
 from prospect.roles import guess_role
 from prospect.vector import HeldLayer, VectorLayer, frame, layer_classes, located, to_crs
 
 CATEGORICAL_FAMILIES = ("geology", "cover", "area")
+
+CHUNKS = "preferred_chunks"
+"""What xarray calls, in a layer's encoding, the cells that are best read together."""
+
+_NARROW = 64
+"""Cells a side of a file's blocks from which they are followed."""
 
 Source = Project | Path | str | Sequence[Path | str] | Mapping[str, Path | str]
 
@@ -409,14 +415,19 @@ def _raster_variable(
     }
     if categorical:
         attrs["classes"] = dict(spec.classes or info.classes)
-    return _variable(alignment, attrs, categorical)
+    variable = _variable(alignment, attrs, categorical)
+    if alignment.method == "same" and min(info.block) >= _NARROW:
+        variable.encoding[CHUNKS] = dict(zip(("y", "x"), info.block, strict=True))
+    return variable
 
 
 def _variable(
     source: Alignment | VectorLayer, attrs: dict[str, Any], categorical: bool
 ) -> xr.Variable:
     """A lazy variable whose gaps rioxarray and netCDF know of."""
-    encoding: dict[str, Any] = {"grid_mapping": "spatial_ref"}
+    # Warping and burning in go by lattice blocks; strips of a file are too narrow to follow.
+    chunks = {"y": LATTICE, "x": LATTICE}
+    encoding: dict[str, Any] = {"grid_mapping": "spatial_ref", CHUNKS: chunks}
     if categorical:
         attrs["_FillValue"] = np.int32(-1)
     else:

@@ -455,9 +455,9 @@ def test_empty_blocks_are_not_built(given, monkeypatch):
     whole = score(model, stack, tile=512)["likelihood"].values
     real, built = FeatureBuilder.compute, []
 
-    def compute(self, stack, window, bindings, out=None):
+    def compute(self, stack, window, bindings, out=None, overlap=None):
         built.append(window)
-        return real(self, stack, window, bindings, out)
+        return real(self, stack, window, bindings, out, overlap)
 
     monkeypatch.setattr(FeatureBuilder, "compute", compute)
     truth = tile.ground_of

@@ -248,12 +248,29 @@ def close_draw(
 def load(block: Floats, top: int, left: int, features: Longs, fills: Floats, cells: Floats) -> None:
     """A patch of the block, column by column, its gaps filled."""
     height, width = min(SIDE, block.shape[1] - top), min(SIDE, block.shape[2] - left)
+    if height == SIDE and width == SIDE:
+        load_whole(block, top, left, features, fills, cells)
+        return
     for c in range(features.size):
         plane, fill = block[features[c]], fills[c]
         for i in range(height):
             for j in range(width):
                 value = plane[top + i, left + j]
                 cells[(c * SIDE + i) * SIDE + j] = fill if np.isnan(value) else value
+
+
+@kernel
+def load_whole(
+    block: Floats, top: int, left: int, features: Longs, fills: Floats, cells: Floats
+) -> None:
+    """The same of a patch that no edge cuts: loops of fixed length become vectors."""
+    for c in range(features.size):
+        plane, fill = block[features[c]], fills[c]
+        for i in range(SIDE):
+            row = plane[np.uint64(top + i)]
+            for j in range(SIDE):
+                value = row[np.uint64(left + j)]
+                cells[np.uint64((c * SIDE + i) * SIDE + j)] = fill if np.isnan(value) else value
 
 
 @kernel

@@ -24,6 +24,7 @@ from prospect.features.fitting import (
     without,
 )
 from prospect.features.operation import get_operation
+from prospect.features.overlap import Overlap
 from prospect.features.plan import Plan, Step, lay_tiles, leading_to, make_plan, tiles
 from prospect.features.recipe import FeatureSpec, Recipe, in_use, rounds
 from prospect.features.running import Watch, layer_values, run_plan
@@ -243,10 +244,16 @@ class FeatureBuilder:
         window: Window,
         bindings: Mapping[str, Binding],
         out: NDArray[np.float32] | None = None,
+        overlap: Overlap | None = None,
     ) -> NDArray[np.float32]:
-        """The features of a window as an array of shape (feature, y, x), ``out`` if given."""
+        """
+        The features of a window as an array of shape (feature, y, x), ``out`` if given.
+
+        An ``overlap`` saves work where windows are asked for from the top down.
+        """
         stack = self.settle(stack, bindings)
-        return self._fill(self.plan(), stack, Grid.of(stack).window, window, bindings, out)
+        whole = Grid.of(stack).window
+        return self._fill(self.plan(), stack, whole, window, bindings, out, overlap=overlap)
 
     def settle(self, stack: xr.Dataset, bindings: Mapping[str, Binding]) -> xr.Dataset:
         """The stack, with a layer more for every row that looks at a whole map."""
@@ -330,6 +337,7 @@ class FeatureBuilder:
         bindings: Mapping[str, Binding],
         out: NDArray[np.float32] | None = None,
         watch: Watch | None = None,
+        overlap: Overlap | None = None,
     ) -> NDArray[np.float32]:
         """Run a plan on the part of a window inside the grid; beyond it are gaps."""
         if out is None:
@@ -337,7 +345,8 @@ class FeatureBuilder:
         inside = window.intersect(grid)
         if inside == window:
             known = whole.bound(self.steps_, bindings)
-            run_plan(plan, stack, known, window, grid, self.cell_, out, watch=watch)
+            where = stack, known, window, grid
+            run_plan(plan, *where, self.cell_, out, watch=watch, overlap=overlap)
             return out
         out[:] = np.nan
         if inside.height and inside.width:

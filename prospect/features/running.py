@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import partial, reduce
 from math import prod
 from typing import Any
 
@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from prospect.features.operation import NO_CLASS, Array, gap_of
+from prospect.features.overlap import Overlap
 from prospect.features.plan import Call, Item, Measured, Plan, cover
 from prospect.grid import Cell, Window
 from prospect.lines import Segments, measure, read_segments
@@ -99,6 +100,7 @@ def run_plan(
     *,
     workspace: Workspace | None = None,
     watch: Watch | None = None,
+    overlap: Overlap | None = None,
 ) -> None:
     """
     Fill ``out`` with the wanted rows of a window.
@@ -116,6 +118,8 @@ def run_plan(
         By default that of the thread.
     watch : callable, optional
         Told what every call took.
+    overlap : Overlap, optional
+        Reads layers, where windows are asked for from the top down.
     """
     space = workspace or own_workspace()
     regions, needs = plan.windows(window, cell, whole)
@@ -129,7 +133,11 @@ def run_plan(
                 if isinstance(item, Measured):
                     array, mine = lines.read(item, space), True
                 else:
-                    array, mine = _read(stack, bindings[item], needs[item], space)
+                    wanted = needs[item]
+                    reach = wanted.row + wanted.height - window.row - window.height
+                    again = window.row + window.height - max(window.row - wanted.row, reach)
+                    read = read_block if overlap is None else partial(overlap.read, again=again)
+                    array, mine = _read(stack, bindings[item], wanted, space, read)
                 held[item] = array, needs[item]
                 if mine:
                     owned[item] = array
@@ -210,14 +218,18 @@ def _fill(block: Array, wanted: Window, values: Array, inside: Window) -> None:
 
 
 def _read(
-    stack: xr.Dataset, binding: Binding, wanted: Window, space: Workspace
+    stack: xr.Dataset,
+    binding: Binding,
+    wanted: Window,
+    space: Workspace,
+    read: Callable[..., Array] = read_block,
 ) -> tuple[Array, bool]:
     """A layer's block, in the unit and with the class codes that were fitted."""
     layer = stack[binding.name]
     whole = Window(0, 0, layer.sizes["y"], layer.sizes["x"])
     inside = wanted.intersect(whole)
     classes = binding.card.kind == "categorical"
-    values = read_block(layer, inside, np.int32 if classes else np.float32)
+    values = read(layer, inside, dtype=np.int32 if classes else np.float32)
     if classes and binding.recode is not None:
         values = _recode(values, binding.recode)
     elif not classes and binding.factor != 1.0:

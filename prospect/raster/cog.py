@@ -27,6 +27,12 @@ from prospect.raster.writing import require_writable_folder, sync
 DISK_FACTOR = 2.5
 """Space a map takes while it is made, over its raw bands: they, the result, its overviews."""
 
+BLOCK = 512
+"""Cells a side of the blocks of a GeoTIFF that is written."""
+
+LEVEL = {"zstd": {"level": "3"}}
+"""GDAL's own is 9: half a percent to two smaller, in twice the time."""
+
 Colour = tuple[int, int, int, int]
 
 
@@ -199,8 +205,9 @@ class CogWriter:
                     str(temporary),
                     driver="COG",
                     compress=self.compress.upper(),
+                    **LEVEL.get(self.compress, {}),
                     predictor="FLOATING_POINT" if floats else "STANDARD",
-                    blocksize="512",
+                    blocksize=str(BLOCK),
                     overviews="AUTO",
                     overview_resampling="AVERAGE" if floats else "MODE",
                     num_threads=str(self.threads),
@@ -229,11 +236,11 @@ class CogWriter:
         finally:
             self._abandon()
 
-    def rows(self, band: int) -> Iterator[tuple[Window, NDArray[Any]]]:
-        """The raw cells of a band, by lattice rows."""
+    def rows(self, band: int, step: int = LATTICE) -> Iterator[tuple[Window, NDArray[Any]]]:
+        """The raw cells of a band, by lattice rows or others."""
         width = self.grid.cols
-        for row in range(0, self.grid.rows, LATTICE):
-            height = min(LATTICE, self.grid.rows - row)
+        for row in range(0, self.grid.rows, step):
+            height = min(step, self.grid.rows - row)
             self._raw.seek(self._place(band, row, 0))
             cells = np.frombuffer(self._raw.read(self.dtype.itemsize * height * width), self.dtype)
             yield Window(row, 0, height, width), cells.reshape(height, width)
@@ -261,7 +268,7 @@ class CogWriter:
                     f"{self.grid.describe()}. Use another coordinate system or origin."
                 )
             for band in range(len(self.bands)):
-                for window, cells in self.rows(band):
+                for window, cells in self.rows(band, BLOCK):
                     rows, cols = window.slices
                     back = dataset.read(
                         band + 1, window=((rows.start, rows.stop), (cols.start, cols.stop))

@@ -42,7 +42,7 @@ _SAFE = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
-    "GDAL_CACHEMAX": 128 * 2**20,
+    "GDAL_CACHEMAX": 64 * 2**20,
     "GTIFF_IGNORE_READ_ERRORS": "NO",
 }
 
@@ -84,6 +84,8 @@ class RasterInfo:
     driver : str
     notes : tuple of str
         What was found around the file and how it was taken.
+    block : (int, int)
+        Rows and columns that the file stores as one.
     classes : mapping of int to str
         Names of class codes, where a table beside the file gives them.
     """
@@ -100,6 +102,7 @@ class RasterInfo:
     bands: int
     driver: str
     notes: tuple[str, ...]
+    block: tuple[int, int]
     classes: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -254,6 +257,7 @@ def read_info(
             bands=int(dataset.count),
             driver=str(dataset.driver),
             notes=tuple(notes),
+            block=tuple(dataset.block_shapes[band - 1]),
         )
 
 

@@ -258,7 +258,7 @@ def _read_cells(dataset: Any, info: RasterInfo, window: Window, categorical: boo
     rows, cols = window.slices
     place = (_pair(rows), _pair(cols))
     try:
-        values = dataset.read(info.band, window=place)
+        values: NDArray[Any] = dataset.read(info.band, window=place)
         if not categorical and _settled(dataset, info, values):
             return values
         gaps = _gaps(dataset, info, place, values)

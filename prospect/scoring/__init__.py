@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from prospect.errors import ModelError
+from prospect.features.overlap import deeper_of
 from prospect.ground import Area, read_area
 from prospect.matching import bind
 from prospect.model import Model
@@ -166,5 +167,6 @@ def prepare(
         tile=tile,
         max_memory=max_memory,
         to_disk=target is not None,
+        deeper=deeper_of(stack[binding.name] for binding in bindings.values()),
     )
     return Run(model, job, plan, target, compress, resume)

@@ -11,6 +11,7 @@ from typing import Any
 
 from prospect.bands import Band
 from prospect.errors import ModelError
+from prospect.features import overlap
 from prospect.features.plan import Item, Plan
 from prospect.grid import LATTICE, Cell, Grid, Window
 from prospect.raster import DISK_FACTOR
@@ -21,7 +22,7 @@ MOST_MEMORY = 1.5e9
 BASE = 340e6
 """Bytes of a process before its first tile: the interpreter, libraries, compiled kernels."""
 
-CACHE = 128 * 2**20
+CACHE = 64 * 2**20
 """Bytes of GDAL's cache of blocks."""
 
 MOST_BLOCKS = 64
@@ -95,6 +96,7 @@ def lay_plan(
     tile: int | None = None,
     max_memory: float | None = None,
     to_disk: bool = True,
+    deeper: int = 0,
 ) -> TilePlan:
     """
     Cut a grid into tiles of whole lattice blocks that memory allows.
@@ -119,6 +121,8 @@ def lay_plan(
         is less.
     to_disk : bool
         Whether the map goes to files.
+    deeper : int
+        Rows that layers are read further down than asked, to the edge of their blocks.
 
     Raises
     ------
@@ -133,8 +137,9 @@ def lay_plan(
 
     def memory(shape: tuple[int, int], count: int) -> float:
         processes = count if engine == "processes" else 0
-        each = tile_bytes(plan, cell, bands, shape, grid)
-        return held + _base() + CACHE + count * each + processes * (BASE + CACHE)
+        each = tile_bytes(plan, cell, bands, shape, grid, 0 if processes else deeper)
+        kept = 0 if processes else overlap.MOST
+        return held + _base() + CACHE + kept + count * each + processes * (BASE + CACHE)
 
     across, down = -(-grid.cols // LATTICE), -(-grid.rows // LATTICE)
     if tile is not None:
@@ -166,8 +171,9 @@ def lay_plan(
     size = shape[0] * LATTICE, shape[1] * LATTICE
     windows = tuple(
         Window(row, col, *size).intersect(grid.window)
-        for row in range(0, grid.rows, size[0])
+        # Downward, since a tile shares most of what it reads with the one above it.
         for col in range(0, grid.cols, size[1])
+        for row in range(0, grid.rows, size[0])
     )
     return TilePlan(
         windows=windows,
@@ -181,20 +187,25 @@ def lay_plan(
 
 
 def tile_bytes(
-    plan: Plan, cell: Cell, bands: Sequence[Band], shape: tuple[int, int], grid: Grid
+    plan: Plan,
+    cell: Cell,
+    bands: Sequence[Band],
+    shape: tuple[int, int],
+    grid: Grid,
+    deeper: int = 0,
 ) -> float:
     """Bytes that one worker holds at the most for a tile, or two tiles' results."""
     window = _inner(shape)
     # A map that is smaller than a tile's halo is not larger for it.
     limit = Window(0, 0, grid.rows, grid.cols)
     cells = min(window.height, grid.rows) * min(window.width, grid.cols)
-    arrays, largest = _held(plan, cell, window, limit)
+    arrays, largest = _held(plan, cell, window, limit, deeper)
     out = 4 * plan.depth * cells
     asked = (8 * 4 + 1 + 3 * _bytes_of(bands)) * cells
     return out + max(1.15 * arrays + SCRATCH * 4 * largest, asked)
 
 
-def _held(plan: Plan, cell: Cell, window: Window, limit: Window) -> tuple[float, int]:
+def _held(plan: Plan, cell: Cell, window: Window, limit: Window, deeper: int) -> tuple[float, int]:
     """Bytes of the arrays alive at once while a plan runs, and the cells of its largest."""
     regions, needs = plan.windows(window, cell)
     alive: dict[Item, float] = {}
@@ -202,8 +213,10 @@ def _held(plan: Plan, cell: Cell, window: Window, limit: Window) -> tuple[float,
     for k, (call, region) in enumerate(zip(plan.calls, regions, strict=True)):
         read = region.expand(*call.halo)
         for item in call.inputs:
-            alive.setdefault(item, 4.0 * _cells(needs[item], limit))
-            largest = max(largest, _cells(needs[item], limit))
+            part = needs[item]
+            deep = part._replace(height=part.height + deeper)
+            alive.setdefault(item, 4.0 * _cells(deep, limit))
+            largest = max(largest, _cells(part, limit))
         cut = sum(4.0 * _cells(read, limit) for item in call.inputs if read != needs[item])
         direct = region == window and all(step.name in plan.places for step in call.steps)
         made = 0.0 if direct else 4.0 * call.depth * _cells(region, limit)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from prospect.errors import GridError
+from prospect.features.overlap import Overlap
 from prospect.grid import Grid, Window
 from prospect.model import Model
 from prospect.progress import Progress, silent
@@ -64,7 +65,9 @@ class Run:
     def settled(self) -> Job:
         """The job, once what looks at the whole map is computed, once for all workers."""
         stack = self.job.builder.settle(self.job.stack, self.job.bindings)
-        return replace(self.job, stack=stack)
+        # Processes share no memory, and get tiles in any order.
+        overlap = Overlap() if self.plan.engine in ("serial", "threads") else None
+        return replace(self.job, stack=stack, overlap=overlap)
 
     def expect(self) -> tuple[float, float]:
         """

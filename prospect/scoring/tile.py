@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prospect.bands import BandMaker, compile_bands
 from prospect.features import FeatureBuilder
+from prospect.features.overlap import Overlap
 from prospect.features.running import own_workspace
 from prospect.grid import LATTICE, Grid, Window
 from prospect.ground import Area, Ground
@@ -33,6 +34,7 @@ class Job:
     stack: xr.Dataset
     bindings: Mapping[str, Binding]
     exclude: Area | None = None
+    overlap: Overlap | None = None
 
     @classmethod
     def of(
@@ -77,7 +79,7 @@ def score_tile(job: Job, window: Window) -> Tile | None:
         # Memory never touched before is slow: a thread's block serves all its tiles.
         shape = (len(job.builder.feature_names), part.height, part.width)
         features = space.take(shape, np.dtype(np.float32))
-        job.builder.compute(job.stack, place, job.bindings, features)
+        job.builder.compute(job.stack, place, job.bindings, features, job.overlap)
         valid = counts[here] & ~_unknown(features, counts[here])
         for name, values in job.maker.compute(features, valid).items():
             tile[name][here] = values
