@@ -3,11 +3,13 @@
     python benchmarks/country.py                      # 4 million cells: ratio and profile
     python benchmarks/country.py --cells 100 --outline
     python benchmarks/country.py --memory 10 100 400  # peak memory by size
+    python benchmarks/country.py --cells 0 --trained 380 --outline
     python benchmarks/country.py --write              # and renew results/country.md
 
 20 layers (zstd, predictor 3) become the 60 features of recipe.toml; a forest of 200 trees gives
 likelihood and spread. Ours is the engine with its defaults on two threads; the other side is
-country_script.py. Each runs in a process of its own, after a small run has compiled what is
+country_script.py. ``--trained`` takes the model that ``prospect train`` makes instead, with spread
+and applicability. Each runs in a process of its own, after a small run has compiled what is
 compiled; processor time and peak memory are of that process. Cells are in millions and count the
 bounding box; layers are kept in a folder and used again.
 """
@@ -31,7 +33,9 @@ from country_layers import DEFINITION, make_country, open_country
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "country.md"
 TREES = 200
+DEPOSITS = 40
 BANDS = ["likelihood", "spread"]
+TRAINED_BANDS = [*BANDS, "dissimilarity", "applicable"]
 SEEN = (1024, 1536)
 """Rows and columns of the country that is learnt from."""
 
@@ -53,12 +57,20 @@ def layers(folder: Path, shape: tuple[int, int], outline: bool) -> Path:
     return country
 
 
-def learn(folder: Path) -> Any:
-    """A model: the recipe, and a forest whose trees are draws."""
+def learn(folder: Path) -> dict[str, Any]:
+    """
+    Two models: the recipe and a forest whose trees are draws; and one as users train it.
+
+    The second learns from deposits where the made-up truth is highest, a cell in a hundred
+    apart, with the defaults of ``prospect train``.
+    """
+    import geopandas as gpd
     from sklearn.ensemble import BaggingClassifier
     from sklearn.tree import DecisionTreeClassifier
 
+    from prospect import train
     from prospect.features import FeatureBuilder
+    from prospect.grid import Grid
     from prospect.ground import Ground
     from prospect.model import Model
 
@@ -76,19 +88,27 @@ def learn(folder: Path) -> Any:
     tree = DecisionTreeClassifier(max_features="sqrt")
     forest = BaggingClassifier(tree, TREES, random_state=0, n_jobs=2)
     forest.fit(cells, (truth > np.quantile(truth, 0.7)).astype(int))
-    return Model("gold", "A made-up country", builder, forest, Ground(), {}, pd.DataFrame())
+    scripts = Model("gold", "A made-up country", builder, forest, Ground(), {}, pd.DataFrame())
+    best = np.argsort(-truth)[: 3 * DEPOSITS : 3]
+    transform = Grid.of(stack).transform
+    x, y = transform * (col[pick][best] + 0.5, row[pick][best] + 0.5)
+    places = gpd.points_from_xy(x, y, crs=Grid.of(stack).crs)
+    deposits = gpd.GeoDataFrame({"commodity": ["gold"] * len(x)}, geometry=places)
+    trained = train(stack, deposits, "gold", builder=builder, workers=2)
+    return {"model": scripts, "trained": trained}
 
 
-def ours(country: Path, model: Any, output: Path, profile: bool) -> dict[str, float]:
+def ours(
+    country: Path, model: Any, output: Path, profile: bool, bands: list[str]
+) -> dict[str, float]:
     """The engine; with a profile on one thread, the seconds in each kind of work."""
     from prospect.features import running
     from prospect.scoring import prepare
     from prospect.scoring import run as running_map
 
     spent = {"features": 0.0, "inference": 0.0, "reading": 0.0, "writing": 0.0}
-    # What the script makes, and no more.
     workers = 1 if profile else 2
-    run = prepare(model, open_country(country), output, workers=workers, bands=BANDS)
+    run = prepare(model, open_country(country), output, workers=workers, bands=bands)
     if profile:
         clock = time.thread_time
 
@@ -118,11 +138,14 @@ def child(side: str, country: Path, folder: Path) -> dict[str, float]:
 
     from prospect.scoring import score
 
-    model = cloudpickle.loads((folder / "model").read_bytes())
+    trained = side.startswith("trained")
+    model = cloudpickle.loads((folder / ("trained" if trained else "model")).read_bytes())
+    # What the script makes and no more, or what is asked of a model that was trained.
+    bands = TRAINED_BANDS if trained else BANDS
     output = folder / f"{side}.tif"
     small = open_country(layers(folder, SEEN, outline=True))
     if side != "script":
-        score(model, small, folder / "warm.tif", workers=1, tile=256, bands=BANDS)
+        score(model, small, folder / "warm.tif", workers=1, tile=256, bands=bands)
     start, busy = time.perf_counter(), time.process_time()
     told: dict[str, float] = {}
     if side == "script":
@@ -130,7 +153,7 @@ def child(side: str, country: Path, folder: Path) -> dict[str, float]:
 
         country_script.run(country, model.builder, model.estimator, output)
     else:
-        told = ours(country, model, output, side == "profile")
+        told = ours(country, model, output, side.endswith("profile"), bands)
     return {
         **told,
         "seconds": time.perf_counter() - start,
@@ -190,10 +213,6 @@ def compare(folder: Path, million: float, outline: bool, rounds: int) -> str:
     share, mean = differences(folder)
     if share > 0.05:
         raise SystemExit(f"{share:.1%} of cells differ: one of the two is wrong.")
-    spent = measure("profile", country, folder)
-    kinds = ("features", "inference", "reading", "writing")
-    inside = sum(spent[kind] for kind in kinds)
-    parts = ", ".join(f"{kind} {spent[kind] / spent['processor']:.0%}" for kind in kinds)
     where = "the country half of the bounding box" if outline else "no empty ground"
     return (
         f"{shape[0]:,} × {shape[1]:,} cells, {where}.\n\n"
@@ -206,23 +225,36 @@ def compare(folder: Path, million: float, outline: bool, rounds: int) -> str:
         f"×{b['processor'] / a['processor']:.1f} | |\n\n"
         f"{share:.2%} of cells differ by more than 0.01 (means {mean:.1e} apart), where peers' "
         "medians see filled gaps and their sums are of float32.\n\n"
-        f"Of our processor time, on one thread: {parts}; {inside / spent['processor']:.0%} in "
-        "kernels and codecs.\n"
+        + shares(measure("profile", country, folder))
     )
 
 
-def memory(folder: Path, millions: list[float], outline: bool) -> str:
-    """Peak memory by size."""
-    lines = ["| million cells | seconds | peak memory | planned |", "|---|---|---|---|"]
+def memory(folder: Path, millions: list[float], outline: bool, side: str = "ours") -> str:
+    """Seconds and peak memory by size."""
+    lines = [
+        "| million cells | seconds | processor seconds | peak memory | planned |",
+        "|---|---|---|---|---|",
+    ]
     for million in millions:
         country = layers(folder, shape_of(million), outline)
-        found = measure("ours", country, folder)
+        found = measure(side, country, folder)
         lines.append(
-            f"| {million:g} | {found['seconds']:.0f} | {found['memory'] / 1e9:.2f} GB | "
-            f"{found['planned'] / 1e9:.2f} GB |"
+            f"| {million:g} | {found['seconds']:.0f} | {found['processor']:.0f} | "
+            f"{found['memory'] / 1e9:.2f} GB | {found['planned'] / 1e9:.2f} GB |"
         )
         print(lines[-1], flush=True)
     return "\n".join(lines) + "\n"
+
+
+def shares(spent: dict[str, float]) -> str:
+    """Where our processor time goes."""
+    kinds = ("features", "inference", "reading", "writing")
+    inside = sum(spent[kind] for kind in kinds)
+    parts = ", ".join(f"{kind} {spent[kind] / spent['processor']:.0%}" for kind in kinds)
+    return (
+        f"Of our processor time, on one thread: {parts}; {inside / spent['processor']:.0%} in "
+        "kernels and codecs.\n"
+    )
 
 
 def main() -> None:
@@ -231,6 +263,7 @@ def main() -> None:
     parser.add_argument("--outline", action="store_true", help="half of the map is empty")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--memory", type=float, nargs="*", default=[], help="million cells, each")
+    parser.add_argument("--trained", type=float, nargs="*", default=[], help="million cells, each")
     parser.add_argument("--folder", type=Path, help="where layers are made and kept")
     parser.add_argument("--write", action="store_true", help=f"renew {RESULTS.name}")
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
@@ -243,10 +276,16 @@ def main() -> None:
 
     folder = asked.folder or Path(tempfile.gettempdir()) / "prospect-country"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model").write_bytes(cloudpickle.dumps(learn(folder)))
+    for name, model in learn(folder).items():
+        (folder / name).write_bytes(cloudpickle.dumps(model))
     text = compare(folder, asked.cells, asked.outline, asked.rounds) if asked.cells else ""
     if asked.memory:
         text += "\n" + memory(folder, asked.memory, asked.outline)
+    if asked.trained:
+        small = layers(folder, shape_of(asked.trained[0] / 10), asked.outline)
+        text += "\nThe model as `prospect train` makes it, with spread and applicability:\n\n"
+        text += memory(folder, asked.trained, asked.outline, "trained")
+        text += "\n" + shares(measure("trained profile", small, folder))
     print(text)
     if asked.write:
         command = "python benchmarks/country.py " + " ".join(sys.argv[1:])

@@ -105,13 +105,14 @@ def test_trees_are_as_asked_themselves(estimator, gaps):
     gaps=st.sampled_from([0.0, 0.3, 1.0]),
     ties=st.booleans(),
     leaf=st.integers(1, 4),
+    depth=st.sampled_from([None, 1, 3]),
     kind=st.sampled_from([RandomForestClassifier, ExtraTreesClassifier]),
     filled=st.booleans(),
     double=st.booleans(),
 )
-def test_any_forest_over_any_block(seed, shape, gaps, ties, leaf, kind, filled, double):
+def test_any_forest_over_any_block(seed, shape, gaps, ties, leaf, depth, kind, filled, double):
     values, label = samples(seed, 40, min(gaps, 0.3), ties)
-    estimator = kind(5, min_samples_leaf=leaf, random_state=seed)
+    estimator = kind(5, min_samples_leaf=leaf, max_depth=depth, random_state=seed)
     if filled:
         estimator = make_pipeline(SimpleImputer(strategy="median"), estimator)
     fitted = estimator.fit(values.astype(float) if double else values, label)
