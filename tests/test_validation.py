@@ -22,10 +22,12 @@ from prospect.training import out_of_fold
 from prospect.validation import (
     baseline_scores,
     baselines,
+    blocks_of,
     explain_permissive,
     feature_alarms,
     pair_auc,
     permissive_table,
+    samples_of,
     validate,
     verdict,
     without_layers,
@@ -33,7 +35,6 @@ from prospect.validation import (
 from prospect.validation.alarms import gap_alarm, truth_alarm
 from prospect.validation.baselines import best_layer, chance, distance_to_known
 from prospect.validation.layers import polygons_of, values_on_grid
-from prospect.validation.running import blocks_of, samples_of
 from prospect.validation.sensitivity import columns_of
 from prospect.vector import frame, read_vector, write_vector
 

@@ -11,7 +11,7 @@ from prospect.samples import Samples
 from prospect.stack import open_stack
 from prospect.synthetic import make_region, write_region
 from prospect.training import out_of_fold, train
-from prospect.validation.running import samples_of
+from prospect.validation import samples_of
 
 COARSE = {"shape": (80, 100), "cell": 1000.0}
 
