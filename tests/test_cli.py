@@ -103,6 +103,7 @@ def test_init_counts_as_people_do(write_tif, ramp, tmp_path, count, says):
     assert f"\n{says} {tmp_path}" in said
 
 
+@pytest.mark.usefixtures("fewer_cells")
 def test_the_whole_way(region_folder, world, tmp_path):
     project = tmp_path / "мой проект"
     rasters = tmp_path / "карты 1"
