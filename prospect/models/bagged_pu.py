@@ -102,6 +102,8 @@ class BaggedPU(Wrapper):
         if not deposits.size or not background.size:
             raise ModelError("Both classes, deposits and background, need a weight above 0.")
         size = deposits.size if self.size is None else int(self.size)
+        if size < 1:
+            raise ModelError(f"A bag takes at least one cell of background, not {size}.")
         self.estimators_ = []
         total, count = np.zeros(len(X)), np.zeros(len(X))
         for _ in range(self.n_bags):
