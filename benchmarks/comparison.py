@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +123,48 @@ def kept_scores(
             found[name] = scores_of(draw, name, splitter, seed)
             np.savez(path, **found)
     return {name: found[name] for name in names}
+
+
+def keep_run(
+    folder: Path, key: str, draw: Draw, names: list[str], splitter: Any, seed: int
+) -> None:
+    """Score all learners in some folds, and say how well and how long."""
+    start = time.monotonic()
+    scores = kept_scores(folder, key, draw, names, splitter, seed)
+    found, area = draw.samples.kind == 1, draw.samples.kind == -1
+    told = {name: round(auc(s[found], s[area]), 3) for name, s in scores.items()}
+    print(f"{key}: {told} {time.monotonic() - start:.0f} s", flush=True)
+
+
+def in_parts(
+    title: str,
+    kept: str,
+    run: Callable[[Path, Path, int, int], None],
+    tell: Callable[[Path, Path], str],
+    page: Path,
+) -> None:
+    """
+    The command line of a benchmark whose runs can be shared between processes.
+
+    ``run`` gets the data, the folder of scores and which part of the runs is asked for; once
+    all have run, ``tell`` makes the page.
+    """
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument("data", type=Path, help="folder lapland_gold")
+    parser.add_argument("--part", default="0/1", help="a part of the runs only, as in 0/2")
+    parser.add_argument("--tell", action="store_true", help="only tell what was found")
+    parser.add_argument(
+        "--kept", type=Path, default=Path(tempfile.gettempdir()) / kept,
+        help="folder of the scores, taken up again",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    arguments.kept.mkdir(parents=True, exist_ok=True)
+    if not arguments.tell:
+        part, parts = (int(number) for number in arguments.part.split("/"))
+        run(arguments.data, arguments.kept, part, parts)
+        if parts > 1:
+            return
+    page.write_text(tell(arguments.data, arguments.kept), encoding="utf-8")
 
 
 def values(

@@ -10,15 +10,12 @@ real data at hand::
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparison import DISTANCE, MEASURES, Draw, blocks, differences, kept_scores, values
+from comparison import DISTANCE, MEASURES, Draw, blocks, differences, in_parts, keep_run, values
 from lapland_gold import open_lapland, raw_builder, splitter_of
 from scipy.ndimage import label
 
@@ -29,7 +26,6 @@ from prospect.ground import Ground
 from prospect.labels import Labels
 from prospect.learners import DEFAULT
 from prospect.matching import bind
-from prospect.metrics import auc
 from prospect.samples import draw_samples, features_at, ground_mask
 from prospect.stack import open_stack
 
@@ -112,14 +108,10 @@ def run(data: Path, folder: Path, part: int, parts: int) -> None:
     """The runs of a part."""
     for number, (variant, kind, seed) in enumerate(all_runs()):
         if number % parts == part:
-            start = time.monotonic()
             draw = draw_of(data, variant, folder)
             splitter = splitter_of(kind, seed, draw.reach)
             key = f"{variant.replace(' ', '_')}_{kind}_{seed}"
-            scores = kept_scores(folder, key, draw, names_of(variant), splitter, 0)
-            found, area = draw.samples.kind == 1, draw.samples.kind == -1
-            told = {name: round(auc(s[found], s[area]), 3) for name, s in scores.items()}
-            print(f"{key}: {told} {time.monotonic() - start:.0f} s", flush=True)
+            keep_run(folder, key, draw, names_of(variant), splitter, 0)
 
 
 def tell(data: Path, folder: Path) -> str:
@@ -180,25 +172,6 @@ def tell(data: Path, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("data", type=Path, help="folder lapland_gold")
-    parser.add_argument("--part", default="0/1", help="a part of the runs only, as in 0/2")
-    parser.add_argument("--tell", action="store_true", help="only tell what was found")
-    parser.add_argument(
-        "--kept", type=Path, default=Path(tempfile.gettempdir()) / "prospect_lapland_antimony",
-        help="folder of the scores, taken up again",
-    )  # fmt: skip
-    arguments = parser.parse_args()
-    arguments.kept.mkdir(parents=True, exist_ok=True)
-    if not arguments.tell:
-        part, parts = (int(number) for number in arguments.part.split("/"))
-        run(arguments.data, arguments.kept, part, parts)
-        if parts > 1:
-            return
-    text = tell(arguments.data, arguments.kept)
-    (HERE / "results" / "lapland_antimony.md").write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    page = HERE / "results" / "lapland_antimony.md"
+    in_parts(__doc__.splitlines()[1], "prospect_lapland_antimony", run, tell, page)

@@ -12,9 +12,6 @@ Run it with the real data at hand::
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +24,8 @@ from comparison import (
     Draw,
     blocks,
     differences,
-    kept_scores,
+    in_parts,
+    keep_run,
     values,
 )
 
@@ -139,19 +137,14 @@ def splitter_of(kind: str, seed: int, buffer: float) -> Any:
     return RandomFolds(PROTOCOL["folds"], random_state=seed)
 
 
-def run(data: Path, folder: Path, part: int = 0, parts: int = 1) -> None:
+def run(data: Path, folder: Path, part: int, parts: int) -> None:
     """The runs of a part."""
     for number, (kind, draw_seed, seed) in enumerate(all_runs()):
-        if number % parts != part:
-            continue
-        start = time.monotonic()
-        draw = draw_of(data, draw_seed, folder)
-        splitter = splitter_of(kind, seed, draw.reach)
-        key = f"{kind}_{draw_seed}_{seed}"
-        scores = kept_scores(folder, key, draw, [*ASKED, *SECOND], splitter, draw_seed)
-        found, area = draw.samples.kind == 1, draw.samples.kind == -1
-        told = {name: round(auc(s[found], s[area]), 3) for name, s in scores.items()}
-        print(f"{key}: {told} {time.monotonic() - start:.0f} s", flush=True)
+        if number % parts == part:
+            draw = draw_of(data, draw_seed, folder)
+            splitter = splitter_of(kind, seed, draw.reach)
+            key = f"{kind}_{draw_seed}_{seed}"
+            keep_run(folder, key, draw, [*ASKED, *SECOND], splitter, draw_seed)
 
 
 def run_pairs(data: Path, folder: Path) -> dict[str, np.ndarray]:
@@ -293,25 +286,6 @@ def _label(name: str) -> str:
     return f"**{name}** (the default)" if name == DEFAULT else told.get(name, name)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("data", type=Path, help="folder lapland_gold")
-    parser.add_argument("--part", default="0/1", help="a part of the runs only, as in 0/2")
-    parser.add_argument("--tell", action="store_true", help="only tell what was found")
-    parser.add_argument(
-        "--kept", type=Path, default=Path(tempfile.gettempdir()) / "prospect_lapland_gold",
-        help="folder of the scores, taken up again",
-    )  # fmt: skip
-    arguments = parser.parse_args()
-    arguments.kept.mkdir(parents=True, exist_ok=True)
-    if not arguments.tell:
-        part, parts = (int(number) for number in arguments.part.split("/"))
-        run(arguments.data, arguments.kept, part, parts)
-        if part != 0:
-            return
-    text = tell(arguments.data, arguments.kept)
-    (HERE / "results" / "lapland_gold.md").write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    page = HERE / "results" / "lapland_gold.md"
+    in_parts(__doc__.splitlines()[1], "prospect_lapland_gold", run, tell, page)

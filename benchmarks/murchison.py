@@ -32,8 +32,8 @@ from prospect.validation import (
     baselines,
     explain_permissive,
     permissive_table,
+    samples_of,
 )
-from prospect.validation.running import samples_of
 from prospect.vector import read_vector, write_vector
 
 WINDOW = (352_783.0, 6_699_742.0, 682_589.0, 7_101_484.0)

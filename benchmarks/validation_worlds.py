@@ -75,7 +75,7 @@ def _gather(table: pd.DataFrame, path: Path) -> None:
     table.sort_values(keys).round(4).to_csv(path, index=False)
 
 
-def large_worlds(first: int, count: int, workers: int, output: Path) -> None:
+def large_worlds(first: int, count: int, output: Path) -> None:
     """A row a world, commodity and model, written as they come."""
     rows = []
     for seed in range(first, first + count):
@@ -225,7 +225,7 @@ def main() -> None:
     if arguments.small:
         small_worlds(arguments.small, arguments.workers, arguments.output)
     if arguments.worlds:
-        large_worlds(arguments.first, arguments.worlds, arguments.workers, arguments.output)
+        large_worlds(arguments.first, arguments.worlds, arguments.output)
     tell(arguments.output)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,11 +17,14 @@ from prospect.grid import Grid
 from prospect.model import Model
 from prospect.project import Project, load_project
 from prospect.raster import align, read_info, read_native, write_geotiff
+from prospect.samples import draw_samples
+from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.synthetic import Region, make_region, write_region
 from prospect.training import train
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+SAMPLE = Path(__file__).parents[1] / "sample_data" / "region"
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +163,38 @@ def gold_model(world, small_forest) -> Model:
         background=500,
         workers=2,
     )
+
+
+@pytest.fixture
+def fewer_cells(monkeypatch):
+    """Training on fewer cells, where their number does not matter."""
+    few_cells(monkeypatch)
+
+
+def few_cells(patch):
+    patch.setitem(draw_samples.__kwdefaults__, "measured_on", 1_000)
+    patch.setitem(train.__kwdefaults__, "background", 500)
+
+
+class Sample(NamedTuple):
+    """The sample region, which spans four lattice blocks; a model of it, its file and its map."""
+
+    model: Model
+    stack: xr.Dataset
+    path: Path
+    map: Path
+
+
+@pytest.fixture(scope="session")
+def sample(small_forest, tmp_path_factory) -> Sample:
+    folder = tmp_path_factory.mktemp("sample")
+    stack = open_stack(SAMPLE)
+    with pytest.MonkeyPatch.context() as patch:
+        few_cells(patch)
+        model = train(stack, load_project(SAMPLE).occurrences, "gold", estimator=small_forest)
+    path = model.save(folder / "gold.prospect")
+    score(model, stack, folder / "gold.tif", engine="serial", tile=256)
+    return Sample(model, stack, path, folder / "gold.tif")
 
 
 @pytest.fixture

@@ -118,3 +118,8 @@ def test_more_than_two_thousand_trees_are_refused():
         BaggedPU(forest).fit(X, y)
     with pytest.raises(ModelError, match="2001 bags of 1 trees"):
         BaggedPU(n_bags=2001).fit(X, y)
+
+
+def test_a_bag_without_background_is_refused():
+    with pytest.raises(ModelError, match="at least one cell of background, not 0"):
+        BaggedPU(size=0).fit(*numbered())

@@ -103,6 +103,7 @@ def test_init_counts_as_people_do(write_tif, ramp, tmp_path, count, says):
     assert f"\n{says} {tmp_path}" in said
 
 
+@pytest.mark.usefixtures("fewer_cells")
 def test_the_whole_way(region_folder, world, tmp_path):
     project = tmp_path / "мой проект"
     rasters = tmp_path / "карты 1"
@@ -167,6 +168,7 @@ def test_a_map_without_known_deposits(rasters, vectors, tmp_path):
     assert np.nanmax(values) - np.nanmin(values) > 0.1
 
 
+@pytest.mark.usefixtures("fewer_cells")
 def test_a_learner_is_chosen_by_name(region_folder, tmp_path):
     model = tmp_path / "gold.prospect"
     train = ["train", region_folder, "-c", "gold", "-o", model, "-q", "--learner"]
@@ -406,6 +408,7 @@ def test_the_rio_plugin_is_registered():
     assert '[project.entry-points."rasterio.rio_plugins"]' in text
 
 
+@pytest.mark.usefixtures("fewer_cells")
 def test_area_permissive_ground_and_reserves(region_folder, region, tmp_path):
     west, south, east, north = region.grid.bounds
     middle = (west + east) / 2

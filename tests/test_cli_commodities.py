@@ -83,6 +83,7 @@ def test_a_copy_of_a_file_is_shown_as_its_own(tmp_path, region_folder):
     assert "has no type 'x'" in run("commodities", "show", path, "--type", "x", exit_code=1)
 
 
+@pytest.mark.usefixtures("fewer_cells")
 def test_several_commodities_in_one_run(region_folder, tmp_path):
     out = tmp_path / "models"
     text = run(

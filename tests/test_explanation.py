@@ -30,7 +30,7 @@ from prospect.plots import figure
 from prospect.samples import Samples
 from prospect.stack import open_stack
 from prospect.training import out_of_fold
-from prospect.validation.running import blocks_of, samples_of
+from prospect.validation import blocks_of, samples_of
 
 BLOCK = 20_000.0
 

@@ -1,6 +1,7 @@
 """Imports flow downward, and each foreign library has one importer."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,13 @@ ONLY = {
 NEVER = ("pickle", "osgeo", "fiona", "rioxarray", "dask")
 
 
+@cache
 def imports(path, top_only=False):
     """Every module that a file imports, wherever in it, types aside."""
+    return tuple(_imports(path, top_only))
+
+
+def _imports(path, top_only):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {
         id(node)

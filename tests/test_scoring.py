@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +14,8 @@ from prospect.errors import GridError, ModelError, OutputError, TileError
 from prospect.grid import Grid
 from prospect.ground import Ground, Permissive
 from prospect.learners import likelihood
-from prospect.project import load_project
 from prospect.scoring import engines, score, select_layers
 from prospect.stack import open_stack
-from prospect.training import train
 from prospect.vector import frame, write_vector
 
 
@@ -55,20 +52,8 @@ def test_the_map_is_the_estimator_on_the_features(gold_model, world, scored):
     ids=str,
 )
 def test_tiles_engines_and_workers_leave_no_trace(sample, tmp_path, how):
-    model, stack, expected = sample
-    again = score(model, stack, tmp_path / "gold.tif", **how)
-    assert digest(again) == expected
-
-
-@pytest.fixture(scope="module")
-def sample(small_forest, tmp_path_factory):
-    """A model of the sample region, which spans four lattice blocks, and its map's digest."""
-    folder = Path(__file__).parents[1] / "sample_data" / "region"
-    stack = open_stack(folder)
-    occurrences = load_project(folder).occurrences
-    model = train(stack, occurrences, "gold", estimator=small_forest, background=300)
-    path = score(model, stack, tmp_path_factory.mktemp("sample") / "gold.tif")
-    return model, stack, digest(path)
+    again = score(sample.model, sample.stack, tmp_path / "gold.tif", **how)
+    assert digest(again) == digest(sample.map)
 
 
 def test_the_map_opens_with_all_that_belongs_to_it(world, scored, region):

@@ -8,45 +8,24 @@ import subprocess
 import sys
 import threading
 import warnings
-from pathlib import Path
 
-import numpy as np
 import pytest
-import rasterio
 from click.testing import CliRunner
+from conftest import SAMPLE
 
-from prospect import bands as banding
-from prospect.bands import Band
 from prospect.cli import main
 from prospect.errors import GridError, OutputError, TileError
 from prospect.grid import Window
-from prospect.model import load_model
 from prospect.project import load_project
 from prospect.raster import cog
-from prospect.scoring import engines, prepare, score, select_layers
+from prospect.scoring import engines, score, select_layers
 from prospect.scoring import run as running
-from prospect.scoring.identity import fingerprint
 from prospect.scoring.journal import Journal, WorkFolder
 from prospect.stack import open_stack
-from prospect.training import train
-
-SAMPLE = Path(__file__).parents[1] / "sample_data" / "region"
 
 
 def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def given(small_forest, tmp_path_factory):
-    """A model of the sample region, which spans four lattice blocks: its file, stack and map."""
-    folder = tmp_path_factory.mktemp("given")
-    stack = open_stack(SAMPLE)
-    occurrences = load_project(SAMPLE).occurrences
-    model = train(stack, occurrences, "gold", estimator=small_forest, background=300)
-    path = model.save(folder / "gold.prospect")
-    score(model, stack, folder / "gold.tif", engine="serial", tile=256)
-    return path, model, stack, folder / "gold.tif"
 
 
 def work_of(path):
@@ -75,8 +54,8 @@ def interrupt_after(monkeypatch, tiles, how=stop):
     return done
 
 
-def test_an_interrupted_run_is_gone_on_with(given, tmp_path, monkeypatch):
-    _, model, stack, expected = given
+def test_an_interrupted_run_is_gone_on_with(sample, tmp_path, monkeypatch):
+    model, stack, _, expected = sample
     path = tmp_path / "gold.tif"
     path.write_bytes(b"old")
     with monkeypatch.context() as patch:
@@ -100,8 +79,8 @@ def test_an_interrupted_run_is_gone_on_with(given, tmp_path, monkeypatch):
     assert not work_of(path).exists()
 
 
-def test_other_tiles_may_go_on(given, tmp_path, monkeypatch):
-    _, model, stack, expected = given
+def test_other_tiles_may_go_on(sample, tmp_path, monkeypatch):
+    model, stack, _, expected = sample
     path = tmp_path / "gold.tif"
     with monkeypatch.context() as patch:
         interrupt_after(patch, 3)
@@ -111,9 +90,9 @@ def test_other_tiles_may_go_on(given, tmp_path, monkeypatch):
     assert digest(path) == digest(expected)
 
 
-def test_bytes_that_are_not_what_they_were_are_done_again(given, tmp_path, monkeypatch):
+def test_bytes_that_are_not_what_they_were_are_done_again(sample, tmp_path, monkeypatch):
     """A journal may be ahead of the disk when the power fails."""
-    _, model, stack, expected = given
+    model, stack, _, expected = sample
     path = tmp_path / "gold.tif"
     with monkeypatch.context() as patch:
         interrupt_after(patch, 2)
@@ -130,8 +109,8 @@ def test_bytes_that_are_not_what_they_were_are_done_again(given, tmp_path, monke
     assert digest(path) == digest(expected)
 
 
-def test_another_runs_work_is_refused(given, tmp_path, monkeypatch):
-    _, model, stack, _ = given
+def test_another_runs_work_is_refused(sample, tmp_path, monkeypatch):
+    model, stack, _, _ = sample
     path = tmp_path / "gold.tif"
     with monkeypatch.context() as patch:
         interrupt_after(patch, 2)
@@ -153,13 +132,13 @@ def test_another_runs_work_is_refused(given, tmp_path, monkeypatch):
     assert not work_of(path).exists()
 
 
-def test_resuming_nothing_begins(given, tmp_path):
-    _, model, stack, expected = given
+def test_resuming_nothing_begins(sample, tmp_path):
+    model, stack, _, expected = sample
     assert digest(score(model, stack, tmp_path / "gold.tif", resume=True)) == digest(expected)
 
 
-def test_one_run_at_a_time(given, tmp_path):
-    _, model, stack, _ = given
+def test_one_run_at_a_time(sample, tmp_path):
+    model, stack, _, _ = sample
     path = tmp_path / "gold.tif"
     with WorkFolder(path):
         said = rf"is being written by process {os.getpid()} on"
@@ -205,8 +184,8 @@ def die(*_, **__):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process cannot be copied here")
 @pytest.mark.parametrize("when", ["tile", "journal", "copy", "sync", "style"])
-def test_killed_at_any_point_it_ends_the_same(given, tmp_path, monkeypatch, when):
-    _, model, stack, expected = given
+def test_killed_at_any_point_it_ends_the_same(sample, tmp_path, monkeypatch, when):
+    model, stack, _, expected = sample
     path = tmp_path / "gold.tif"
     path.write_bytes(b"old")
     with monkeypatch.context() as patch:
@@ -259,8 +238,8 @@ run()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX systems")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_leave_a_journal_and_a_sentence(given, tmp_path, number, code):
-    model, _, _, expected = given
+def test_signals_leave_a_journal_and_a_sentence(sample, tmp_path, number, code):
+    _, _, model, expected = sample
     path = tmp_path / "gold.tif"
     command = ["score", model, SAMPLE, "-o", path, "--engine", "serial", "--tile", "256"]
     process = subprocess.Popen(
@@ -284,8 +263,8 @@ def test_signals_leave_a_journal_and_a_sentence(given, tmp_path, number, code):
     assert digest(path) == digest(expected)
 
 
-def test_a_tile_that_fails_once_goes_well_alone(given, tmp_path, monkeypatch, caplog):
-    _, model, stack, expected = given
+def test_a_tile_that_fails_once_goes_well_alone(sample, tmp_path, monkeypatch, caplog):
+    model, stack, _, expected = sample
     real, failed = engines.score_tile, []
     lock = threading.Lock()
 
@@ -303,8 +282,8 @@ def test_a_tile_that_fails_once_goes_well_alone(given, tmp_path, monkeypatch, ca
     assert "went well when alone" in caplog.text
 
 
-def test_a_poisoned_tile_is_named_and_the_rest_kept(given, tmp_path, monkeypatch):
-    _, model, stack, expected = given
+def test_a_poisoned_tile_is_named_and_the_rest_kept(sample, tmp_path, monkeypatch):
+    model, stack, _, expected = sample
     real = engines.score_tile
 
     def poisoned(job, window):
@@ -359,8 +338,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("how", ["once", pytest.param("always", marks=pytest.mark.slow)])
-def test_workers_that_die_are_survived_or_their_tile_is_named(given, tmp_path, how):
-    model, _, _, expected = given
+def test_workers_that_die_are_survived_or_their_tile_is_named(sample, tmp_path, how):
+    _, _, model, expected = sample
     script, path = tmp_path / "dying.py", tmp_path / "gold.tif"
     script.write_text(DYING)
     mark = "always" if how == "always" else tmp_path / "died"
@@ -382,147 +361,6 @@ def test_workers_that_die_are_survived_or_their_tile_is_named(given, tmp_path, h
         assert not path.exists()
 
 
-class Made:
-    """A maker of four bands, two of them classes."""
-
-    bands = (
-        banding.LIKELIHOOD,
-        Band("driver", "what counts most", classes=("медь", "a < b")),
-        Band("dissimilarity", "distance to what was learnt", "1"),
-        Band("applicable", "whether the model knows such ground", classes=("no", "yes")),
-    )
-
-    def compute(self, features, valid):
-        first = np.where(valid, features[0], np.nan).astype(np.float32)
-        classes = np.where(valid, features[0] > 0, 255).astype(np.uint8)
-        return {
-            "likelihood": first,
-            "driver": classes,
-            "dissimilarity": -first,
-            "applicable": classes,
-        }
-
-
-@pytest.fixture
-def many(monkeypatch):
-    from prospect.scoring import tile
-
-    monkeypatch.setattr(tile, "compile_bands", lambda model, names: Made())
-
-
-@pytest.mark.usefixtures("many")
-def test_bands_of_classes_get_files_with_palettes(given, tmp_path):
-    _, model, stack, _ = given
-    path = score(model, stack, tmp_path / "gold.tif")
-    memory = score(model, stack)
-    with rasterio.open(path) as numbers:
-        assert numbers.descriptions == ("likelihood", "dissimilarity")
-        assert numbers.tags(2)["CONTENT"] == "distance to what was learnt"
-        for band, name in enumerate(numbers.descriptions, start=1):
-            np.testing.assert_array_equal(numbers.read(band), memory[name].values)
-    for name, classes in (("driver", ("медь", "a < b")), ("applicable", ("no", "yes"))):
-        file = tmp_path / f"gold.{name}.tif"
-        with rasterio.open(file) as dataset:
-            assert (dataset.dtypes, dataset.nodata) == (("uint8",), 255)
-            np.testing.assert_array_equal(dataset.read(1), memory[name].values)
-            assert dataset.colormap(1)[0] == (0, 114, 178, 255)
-            assert tuple(json.loads(dataset.tags(1)["CLASSES"]).values()) == classes
-        assert 'type="paletted"' in file.with_suffix(".qml").read_text("utf-8")
-        assert "<Category>" in (tmp_path / f"gold.{name}.tif.aux.xml").read_text("utf-8")
-        assert tuple(memory[name].attrs["classes"].values()) == classes
-    manifest = json.loads(path.with_suffix(".manifest.json").read_text("utf-8"))
-    assert manifest["files"] == {
-        file.name: digest(file)
-        for file in (path, tmp_path / "gold.driver.tif", tmp_path / "gold.applicable.tif")
-    }
-
-
-def test_bands_are_chosen(given, tmp_path):
-    _, model, stack, _ = given
-    from prospect.errors import ModelError
-
-    with pytest.raises(ModelError, match="has no band 'colour'"):
-        score(model, stack, tmp_path / "gold.tif", bands=["colour"])
-    assert list(score(model, stack, bands=["likelihood"])) == ["likelihood"]
-
-
-def test_empty_blocks_are_not_built(given, monkeypatch):
-    """A reserve empties two of four blocks; no features are asked for there."""
-    _, model, stack, _ = given
-    from prospect.features import FeatureBuilder
-    from prospect.scoring import tile
-
-    whole = score(model, stack, tile=512)["likelihood"].values
-    real, built = FeatureBuilder.compute, []
-
-    def compute(self, stack, window, bindings, out=None, overlap=None):
-        built.append(window)
-        return real(self, stack, window, bindings, out, overlap)
-
-    monkeypatch.setattr(FeatureBuilder, "compute", compute)
-    truth = tile.ground_of
-
-    def northless(job, window):
-        counts = truth(job, window)
-        counts[: max(0, 256 - window.row)] = False
-        return counts
-
-    monkeypatch.setattr(tile, "ground_of", northless)
-    found = score(model, stack, tile=512)["likelihood"].values
-    assert built
-    assert all(window.row >= 256 for window in built)
-    assert np.isnan(found[:256]).all()
-    np.testing.assert_array_equal(found[256:], whole[256:])
-
-
-def test_a_dry_run_writes_nothing(given, tmp_path):
-    model, _, _, _ = given
-    command = ["score", model, SAMPLE, "-o", tmp_path / "gold.tif", "--dry-run"]
-    result = CliRunner().invoke(main, [*map(str, command), "--max-memory", "2GB"])
-    assert result.exit_code == 0, result.output
-    assert "cells of halo" in result.stdout
-    assert "The tiles take about" in result.stdout
-    assert list(tmp_path.iterdir()) == []
-    refused = CliRunner().invoke(main, [*map(str, command), "--max-memory", "many"])
-    assert refused.exit_code == 2
-    assert "write, for example, 1.5GB" in refused.output
-    little = CliRunner().invoke(main, [*map(str, command), "--max-memory", "100MB"])
-    assert little.exit_code == 1
-    assert "0.10 GB are allowed" in little.output
-
-
-def test_expectations_count_what_counts(given):
-    _, model, stack, _ = given
-    share, seconds = prepare(model, stack, workers=1).expect()
-    assert share == 1
-    assert seconds > 0
-
-
-def test_too_little_disk_is_told_before_anything_is_computed(given, tmp_path, monkeypatch):
-    _, model, stack, _ = given
-    free = type("Free", (), {"free": 1000})
-    monkeypatch.setattr(cog.shutil, "disk_usage", lambda folder: free)
-    monkeypatch.setattr(running, "run_tiles", lambda *_: 1 / 0)
-    with pytest.raises(OutputError, match=r"takes up to \d+ MB, but .* free some space"):
-        score(model, stack, tmp_path / "gold.tif")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_fingerprints_know_content_from_place(given):
-    path, model, stack, _ = given
-    job, again = (prepare(m, stack).job for m in (model, load_model(path)))
-    assert fingerprint(job.maker) == fingerprint(again.maker)
-    one = {"a": np.arange(3), "b": (1, None)}
-    assert fingerprint(one) == fingerprint({"a": np.arange(3), "b": (1, None)})
-    for other in (
-        {"a": np.arange(3.0), "b": (1, None)},
-        {"a": np.arange(3), "b": (1, 0)},
-        {"a": np.arange(3), "c": (1, None)},
-        {"a": np.arange(3).reshape(3, 1), "b": (1, None)},
-    ):
-        assert fingerprint(one) != fingerprint(other)
-
-
 def test_a_journal_of_another_key_is_refused(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl", "one")
     assert journal.read() == []
@@ -533,16 +371,16 @@ def test_a_journal_of_another_key_is_refused(tmp_path):
         Journal(journal.path, "two").read()
 
 
-def test_errors_that_would_come_again_keep_nothing(given, tmp_path, monkeypatch):
-    _, model, stack, _ = given
+def test_errors_that_would_come_again_keep_nothing(sample, tmp_path, monkeypatch):
+    model, stack, _, _ = sample
     monkeypatch.setattr(engines, "score_tile", lambda job, window: None)
     with pytest.raises(GridError, match="No cell could be scored"):
         score(model, stack, tmp_path / "gold.tif")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_layers_that_a_model_does_not_use_do_not_matter(given, tmp_path, monkeypatch):
-    _, model, stack, _ = given
+def test_layers_that_a_model_does_not_use_do_not_matter(sample, tmp_path, monkeypatch):
+    model, stack, _, _ = sample
     project, unused = select_layers(model, load_project(SAMPLE))
     assert unused
     path = tmp_path / "gold.tif"

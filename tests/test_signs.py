@@ -51,7 +51,7 @@ def test_satellites_of_a_deposit_count_once():
 
 def test_the_error_is_that_of_fresh_worlds():
     """Standard errors against how far the AUC of many worlds spreads."""
-    found = [directions(*ground(s, 0.4), list("abcd"), ["+"] * 4) for s in range(120)]
+    found = [directions(*ground(s, 0.4, cells=200), list("abcd"), ["+"] * 4) for s in range(120)]
     spread = np.std([table["auc"] for table in found], axis=0)
     freedom = 15
     reach = np.mean([(table["high"] - table["low"]) / 2 for table in found], axis=0)
@@ -74,7 +74,7 @@ def test_false_alarms_are_as_rare_as_said():
     """No feature says anything: any alarm is false, of six features that are three in truth."""
     rung = 0
     for seed in range(100):
-        values, kind, group, cluster = ground(seed, 0.0, features=3)
+        values, kind, group, cluster = ground(seed, 0.0, cells=200, features=3)
         values = np.hstack([values, np.exp(values)])
         table = directions(values, kind, group, cluster, list("abcdef"), ["+", "-", "+"] * 2)
         rung += table["contradicted"].any()

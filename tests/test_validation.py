@@ -16,16 +16,18 @@ from prospect.cli import main
 from prospect.errors import LayerError, ModelError, OutputError
 from prospect.folds import BlockFolds, LeavePairOut, RandomFolds
 from prospect.metrics import auc, differences
-from prospect.samples import Samples, draw_samples
+from prospect.samples import Samples
 from prospect.stack import open_stack
 from prospect.training import out_of_fold
 from prospect.validation import (
     baseline_scores,
     baselines,
+    blocks_of,
     explain_permissive,
     feature_alarms,
     pair_auc,
     permissive_table,
+    samples_of,
     validate,
     verdict,
     without_layers,
@@ -33,7 +35,6 @@ from prospect.validation import (
 from prospect.validation.alarms import gap_alarm, truth_alarm
 from prospect.validation.baselines import best_layer, chance, distance_to_known
 from prospect.validation.layers import polygons_of, values_on_grid
-from prospect.validation.running import blocks_of, samples_of
 from prospect.validation.sensitivity import columns_of
 from prospect.vector import frame, read_vector, write_vector
 
@@ -454,9 +455,8 @@ def test_the_command_says_what_it_needs(region_folder, tmp_path, gold_model):
     assert "gravitas" in told.output
 
 
-def test_a_project_is_trained_and_put_to_the_test(region_folder, tmp_path, monkeypatch):
-    fewer = {**draw_samples.__kwdefaults__, "measured_on": 1_000, "background": 500}
-    monkeypatch.setattr(draw_samples, "__kwdefaults__", fewer)
+@pytest.mark.usefixtures("fewer_cells")
+def test_a_project_is_trained_and_put_to_the_test(region_folder, tmp_path):
     told = run(region_folder, "-c", "gold", "-q", "--folds", "knndm", "-o", tmp_path / "out")
     assert told.exit_code == 0, told.output
     assert "nearest-neighbour folds (kNNDM): AUC" in told.output

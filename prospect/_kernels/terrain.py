@@ -104,19 +104,6 @@ def surface(
                     line[j] = norm[j] + gap[j]
 
 
-@kernel
-def gradient_magnitude(block: Floats, dy: float, dx: float, out: Floats) -> None:
-    """Size of the gradient by central differences; gaps and cells beside one become gaps."""
-    along, across, zero = np.float32(0.5 / dx), np.float32(0.5 / dy), np.float32(0.0)
-    for y in range(out.shape[0]):
-        line, n = out[y], out.shape[1]
-        north, south = block[y, 1 : n + 1], block[y + 2, 1 : n + 1]
-        west, here, east = block[y + 1, :n], block[y + 1, 1 : n + 1], block[y + 1, 2:]
-        for x in range(n):
-            p, q = (east[x] - west[x]) * along, (north[x] - south[x]) * across
-            line[x] = math.sqrt(p * p + q * q) + here[x] * zero
-
-
 def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
     """a · b + c, rounded once: the same bits wherever in a vector a cell falls."""
     return a(a, b, c), lambda _, builder, __, values: builder.fma(*values)

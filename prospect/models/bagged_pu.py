@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.tree import ExtraTreeClassifier
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from prospect.errors import ModelError
-from prospect.models._bases import fit_weighted, reads_gaps, score, seeded, trees_in
+from prospect.models._bases import fit_weighted, score, seeded, trees_in
 from prospect.models._checks import require_two_classes
+from prospect.models._two_classes import Wrapper
 
 Array = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ MAX_TREES = 2_000
 """Trees in a model; each is paid for at every cell of the map (METHODS: positive-unlabelled)."""
 
 
-class BaggedPU(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class BaggedPU(Wrapper):
     """
     Positive-unlabelled bagging [1]_.
 
@@ -71,16 +71,8 @@ class BaggedPU(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.bootstrap_deposits = bootstrap_deposits
         self.random_state = random_state
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = reads_gaps(self._base())
-        tags.classifier_tags.multi_class = False
-        return tags
-
-    def _base(self) -> Any:
-        if self.estimator is None:
-            return ExtraTreeClassifier(max_features="sqrt", min_samples_leaf=2)
-        return self.estimator
+    def _default(self) -> Any:
+        return ExtraTreeClassifier(max_features="sqrt", min_samples_leaf=2)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> BaggedPU:
         """
@@ -95,8 +87,7 @@ class BaggedPU(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Within a bag deposits and background weigh the same in sum.
         """
         base = self._base()
-        gaps = "allow-nan" if reads_gaps(base) else True
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_all_finite=gaps)
+        X, y = self._to_learn(X, y)
         self.classes_, positive = require_two_classes(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         trees = trees_in(base)
@@ -111,6 +102,8 @@ class BaggedPU(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not deposits.size or not background.size:
             raise ModelError("Both classes, deposits and background, need a weight above 0.")
         size = deposits.size if self.size is None else int(self.size)
+        if size < 1:
+            raise ModelError(f"A bag takes at least one cell of background, not {size}.")
         self.estimators_ = []
         total, count = np.zeros(len(X)), np.zeros(len(X))
         for _ in range(self.n_bags):
@@ -144,22 +137,12 @@ class BaggedPU(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of shape (n, 2)
         """
-        check_is_fitted(self)
-        gaps = "allow-nan" if reads_gaps(self._base()) else True
-        X = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_all_finite=gaps, reset=False
-        )
+        X = self._to_score(X)
         total = np.zeros(len(X))
         for each in self.estimators_:
             total += score(each, X)
         mean = total / len(self.estimators_)
         return np.column_stack([1 - mean, mean])
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The second class where its score is above one half."""
-        likely = self.predict_proba(X)[:, 1] > 0.5
-        predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
-        return predicted
 
     @property
     def feature_importances_(self) -> Array:

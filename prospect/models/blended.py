@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -16,12 +16,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from prospect.errors import ModelError
 from prospect.models._bases import fit_weighted, score
 from prospect.models._checks import require_two_classes
+from prospect.models._two_classes import TwoClasses
 from prospect.models.fuzzy import FuzzyOverlay
 
 Array = NDArray[np.float64]
 
 
-class BlendedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class BlendedClassifier(TwoClasses):
     """
     A knowledge-driven map and a learner, the learner's part growing with the deposits.
 
@@ -63,8 +64,6 @@ class BlendedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.classifier_tags.multi_class = False
         tags.classifier_tags.poor_score = True
         return tags
 
@@ -135,12 +134,6 @@ class BlendedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             (self.learner_, self.learner_ranks_, self.weight_),
         )
         return [part for part in both if part[2] > 0]
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The second class where more than half of the background ranks lower."""
-        likely = self.predict_proba(X)[:, 1] > 0.5
-        predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
-        return predicted
 
 
 def weighted_ranks(

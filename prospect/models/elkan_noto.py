@@ -6,20 +6,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from prospect.errors import ModelError
-from prospect.models._bases import fit_weighted, reads_gaps, score, seeded
+from prospect.models._bases import fit_weighted, score, seeded
 from prospect.models._checks import require_two_classes
+from prospect.models._two_classes import Wrapper
 
 Array = NDArray[np.float64]
 
 
-class ElkanNoto(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ElkanNoto(Wrapper):
     """
     Probabilities of being a deposit from those of being a known one [1]_.
 
@@ -62,14 +61,8 @@ class ElkanNoto(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_splits = n_splits
         self.random_state = random_state
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = reads_gaps(self._base())
-        tags.classifier_tags.multi_class = False
-        return tags
-
-    def _base(self) -> Any:
-        return LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
+    def _default(self) -> Any:
+        return LogisticRegression(max_iter=1000)
 
     def fit(self, X: Any, y: Any) -> ElkanNoto:
         """
@@ -82,8 +75,7 @@ class ElkanNoto(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             1 for known deposits, 0 for cells drawn at random.
         """
         base = self._base()
-        gaps = "allow-nan" if reads_gaps(base) else True
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_all_finite=gaps)
+        X, y = self._to_learn(X, y)
         self.classes_, positive = require_two_classes(y)
         splits = min(self.n_splits, int(positive.sum()), int((~positive).sum()))
         if splits < 2:
@@ -116,16 +108,6 @@ class ElkanNoto(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of shape (n, 2)
         """
-        check_is_fitted(self)
-        gaps = "allow-nan" if reads_gaps(self._base()) else True
-        X = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_all_finite=gaps, reset=False
-        )
+        X = self._to_score(X)
         likely = np.minimum(score(self.estimator_, X) / self.c_, 1)
         return np.column_stack([1 - likely, likely])
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The second class where its probability is above one half."""
-        likely = self.predict_proba(X)[:, 1] > 0.5
-        predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
-        return predicted

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from prospect.errors import ModelError
 from prospect.models._checks import require_signs, require_two_classes
+from prospect.models._two_classes import TwoClasses
 
 Array = NDArray[np.float64]
 
 OVERLAYS = ("gamma", "product", "sum", "and", "or")
 
 
-class FuzzyOverlay(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class FuzzyOverlay(TwoClasses):
     """
     Memberships from the signs of features, combined by a fuzzy operator.
 
@@ -91,9 +91,7 @@ class FuzzyOverlay(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
         tags.target_tags.required = False
-        tags.classifier_tags.multi_class = False
         tags.classifier_tags.poor_score = True
         return tags
 
@@ -244,9 +242,3 @@ class FuzzyOverlay(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         score = self._score(self.memberships(X))
         return np.column_stack([1 - score, score])
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The second class where the score is above one half."""
-        likely = self.predict_proba(X)[:, 1] > 0.5
-        predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
-        return predicted

@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from prospect.errors import ModelError
-from prospect.models._bases import fit_weighted, reads_gaps, score, seeded, trees_in
+from prospect.models._bases import fit_weighted, score, seeded, trees_in
 from prospect.models._checks import require_two_classes
+from prospect.models._two_classes import Wrapper
 from prospect.models.bagged_pu import MAX_TREES
 
 Array = NDArray[np.float64]
 
 
-class NegativeDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NegativeDraws(Wrapper):
     """
     An estimator fitted to several draws of background; the mean scores, the spread warns.
 
@@ -56,18 +56,8 @@ class NegativeDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.share = share
         self.random_state = random_state
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = reads_gaps(self._base())
-        tags.classifier_tags.multi_class = False
-        return tags
-
-    def _base(self) -> Any:
-        return (
-            DecisionTreeClassifier(min_samples_leaf=3)
-            if self.estimator is None
-            else (self.estimator)
-        )
+    def _default(self) -> Any:
+        return DecisionTreeClassifier(min_samples_leaf=3)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NegativeDraws:
         """
@@ -82,8 +72,7 @@ class NegativeDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             In each draw the background keeps the sum of weights that all of it has.
         """
         base = self._base()
-        gaps = "allow-nan" if reads_gaps(base) else True
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_all_finite=gaps)
+        X, y = self._to_learn(X, y)
         self.classes_, positive = require_two_classes(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         trees = trees_in(base)
@@ -123,11 +112,7 @@ class NegativeDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of shape (draw, n)
         """
-        check_is_fitted(self)
-        gaps = "allow-nan" if reads_gaps(self._base()) else True
-        X = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_all_finite=gaps, reset=False
-        )
+        X = self._to_score(X)
         return np.stack([score(each, X) for each in self.estimators_])
 
     def predict_proba(self, X: Any) -> Array:
@@ -153,9 +138,3 @@ class NegativeDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         deviation: Array = self.scores(X).std(axis=0, ddof=1) / np.sqrt(1 - self.share)
         return deviation
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The second class where its mean score is above one half."""
-        likely = self.predict_proba(X)[:, 1] > 0.5
-        predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
-        return predicted

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from prospect.errors import ModelError
 from prospect.models._bounded import fit_logistic
 from prospect.models._checks import require_signs, require_two_classes
+from prospect.models._two_classes import TwoClasses
 
 Array = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ CONTRADICTED = 2.0
 """Standard deviations from which data are said to contradict a sign."""
 
 
-class SignedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SignedLogistic(TwoClasses):
     """
     Ridge logistic regression whose coefficients may not contradict the deposit model.
 
@@ -69,12 +69,6 @@ class SignedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.signs = signs
         self.penalty = penalty
         self.prior = prior
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SignedLogistic:
         """
@@ -178,6 +172,4 @@ class SignedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The second class where its score is above one half."""
-        likely = self.decision_function(X) > 0
-        predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
-        return predicted
+        return self._classes_where(self.decision_function(X) > 0)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.tree import ExtraTreeClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -15,12 +14,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from prospect.errors import ModelError
 from prospect.models._bases import fit_weighted, score, seeded, trees_in
 from prospect.models._checks import require_two_classes
+from prospect.models._two_classes import TwoClasses
 from prospect.models.bagged_pu import MAX_TREES
 
 Array = NDArray[np.float64]
 
 
-class TrainingDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TrainingDraws(TwoClasses):
     """
     An estimator for every pair of a background draw and a draw of deposits; the mean scores.
 
@@ -69,12 +69,6 @@ class TrainingDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_draws = n_draws
         self.random_state = random_state
         self.n_jobs = n_jobs
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, group: Any = None, placing: Any = None
@@ -185,12 +179,6 @@ class TrainingDraws(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             squares += said * said
             sums[np.arange(3), levels[:, member]] += said
         return components(total, squares, (sums**2).sum(axis=1), side, placed=self.placed_)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The second class where its mean score is above one half."""
-        likely = self.predict_proba(X)[:, 1] > 0.5
-        predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
-        return predicted
 
     @property
     def feature_importances_(self) -> Array:

@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from prospect.errors import ModelError
 from prospect.models._bounded import fit_logistic
 from prospect.models._checks import require_signs, require_two_classes
+from prospect.models._two_classes import TwoClasses
 from prospect.models.patterns import PatternWeights, cuts_of, weights_of
 
 Array = NDArray[np.float64]
@@ -29,7 +29,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class WeightsOfEvidence(TwoClasses):
     """
     Bayes' rule with evidence taken as independent, given the deposits.
 
@@ -112,12 +112,6 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.prior = prior
         self.fallback = fallback
         self.alpha = alpha
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(self, X: Any, y: Any) -> WeightsOfEvidence:
         """
@@ -336,12 +330,6 @@ class WeightsOfEvidence(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         posterior = expit(self._logit(self._codes(self._checked(X))))
         return np.column_stack([1 - posterior, posterior])
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The second class where its posterior is above one half."""
-        likely = self.predict_proba(X)[:, 1] > 0.5
-        predicted: NDArray[Any] = self.classes_[likely.astype(np.int64)]
-        return predicted
 
     def posterior_spread(self, X: Any) -> tuple[Array, Array]:
         """

@@ -69,7 +69,7 @@ def contents(sources: Sources, language: Language) -> dict[str, Any]:
     """
     model = sources.model
     band, values, grid = _scores(sources.map)
-    surfaces = _surfaces(sources, band, values, grid)
+    surfaces = _surfaces(sources, band, values)
     baselines = _baselines(sources.validation)
     say = language.words["figures"]
     called = None if baselines is None else baselines.rename(index=language.words["baselines"])
@@ -93,10 +93,10 @@ def contents(sources: Sources, language: Language) -> dict[str, Any]:
             for name, share in model.importances().head(12).items()
         ],
         "missing": list(model.record.get("missing_rows", [])),
-        "applies": _shares_of_classes(sources.map, grid, language),
+        "applies": _shares_of_classes(sources.map, language),
         "notes": list(model.record.get("notes", [])),
-        "record": _record(sources, language),
-        "targets": _targets(sources.targets, grid, language),
+        "record": _record(sources),
+        "targets": _targets(sources.targets, language),
         "times": round(grid.transform.a / sources.map.grid.transform.a),
         "map": {
             "grid": _place(grid),
@@ -118,9 +118,7 @@ def _scores(scored: MapFile) -> tuple[str, NDArray[np.float32], Grid]:
     return band, values, grid
 
 
-def _surfaces(
-    sources: Sources, band: str, values: NDArray[np.float32], grid: Grid
-) -> list[Surface]:
+def _surfaces(sources: Sources, band: str, values: NDArray[np.float32]) -> list[Surface]:
     made = [by_share(band, values)]
     for name in sources.map.infos:
         if name == band:
@@ -190,7 +188,7 @@ def _share_inside(scored: MapFile) -> float:
     return float((cells[known] == 0).mean()) if known.any() else float("nan")
 
 
-def _shares_of_classes(scored: MapFile, grid: Grid, language: Language) -> list[tuple[str, str]]:
+def _shares_of_classes(scored: MapFile, language: Language) -> list[tuple[str, str]]:
     """How much of the ground each class of applicability takes."""
     if APPLICABLE not in scored:
         return []
@@ -288,7 +286,7 @@ def _gaps(
     return language.number(100 * float(missing[ground].mean()), 1)
 
 
-def _record(sources: Sources, language: Language) -> dict[str, Any]:
+def _record(sources: Sources) -> dict[str, Any]:
     record = sources.model.record
     return {
         "model": record.get("deposit_model", ""),
@@ -303,7 +301,7 @@ def _record(sources: Sources, language: Language) -> dict[str, Any]:
     }
 
 
-def _targets(table: Any, grid: Grid, language: Language) -> list[dict[str, Any]] | None:
+def _targets(table: Any, language: Language) -> list[dict[str, Any]] | None:
     """Lists of targets: new ground, around known deposits, outside experience."""
     if table is None:
         return None

@@ -11,22 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 
 from prospect.calibration import held_out_probability
 from prospect.detectability import covered_mask
 from prospect.errors import ModelError, ProspectError
-from prospect.folds import (
-    BlockFolds,
-    BufferedLeaveOneOut,
-    LeavePairOut,
-    LeaveRegionOut,
-    NearestNeighbourFolds,
-    RandomFolds,
-)
 from prospect.grid import Grid
 from prospect.ground import Ground, Permissive
-from prospect.learners import fit, likelihood
+from prospect.learners import likelihood
 from prospect.matching import bind
 from prospect.metrics import (
     AREAS,
@@ -45,18 +36,20 @@ from prospect.metrics import (
     success_rate,
     summarise,
 )
-from prospect.metrics.intervals import Draws, rows_of
+from prospect.metrics.intervals import rows_of
 from prospect.model import Model
 from prospect.progress import Progress, silent
-from prospect.samples import UNLIKE, Samples, features_at, ground_mask
+from prospect.samples import Samples, ground_mask
 from prospect.signs import contradictions
 from prospect.training import default_block, out_of_fold, sign_directions
 from prospect.validation.alarms import Alarm, feature_alarms, gap_alarm, truth_alarm
 from prospect.validation.baselines import baseline_scores, baselines
 from prospect.validation.cover import cover_table
 from prospect.validation.outcome import Validation
+from prospect.validation.pairs import pair_measures
 from prospect.validation.permissive import explain_permissive, permissive_table
 from prospect.validation.sensitivity import without_layers
+from prospect.validation.setting import blocks_of, make_splitter, samples_of
 from prospect.validation.transfer import feature_shift
 from prospect.validation.verdict import verdict
 
@@ -145,7 +138,7 @@ def validate(
     scored, tables = {}, []
     for kind, splitter in splitters.items():
         if kind == "pair":
-            tables.append(_pairs(samples, splitter, cluster, progress))
+            tables.append(pair_measures(samples, splitter, cluster, progress))
             continue
         number, score = out_of_fold(estimator, samples, splitter, progress=progress, name=kind)
         scored[kind] = number, score
@@ -207,103 +200,6 @@ def validate(
     )
 
 
-def samples_of(
-    model: Model, stack: xr.Dataset, *, workers: int | None = None, progress: Progress = silent
-) -> Samples:
-    """The cells a model was trained on, with their features built again."""
-    kept = {name: np.asarray(model.samples[name]) for name in ("x", "y", "weight", "group")}
-    grid = model.builder.require_grid(stack)
-    row, col, inside = grid.index(kept["x"], kept["y"])
-    if not inside.all():
-        raise ModelError(
-            f"{int((~inside).sum())} of the cells the model was trained on lie outside these "
-            "layers: give the layers it was trained on."
-        )
-    with progress("Building features at the samples"):
-        features = features_at(model.builder, stack, row, col, workers=workers)
-    kind = np.asarray(model.samples["label"], np.int64)
-    unlike = dict(model.record.get("background", {})).get("from") in UNLIKE
-    return Samples(**kept, kind=kind, features=features, unlike=unlike)
-
-
-def make_splitter(
-    kind: str,
-    block: float,
-    buffer: float,
-    n_splits: int,
-    random_state: int,
-    regions: Sequence[BaseGeometry] | None = None,
-) -> Any:
-    """Folds by the name that people give them."""
-    if kind == "block":
-        return BlockFolds(block, n_splits, buffer=buffer, random_state=random_state)
-    if kind == "knndm":
-        return NearestNeighbourFolds(n_splits, buffer=buffer, random_state=random_state)
-    if kind == "random":
-        return RandomFolds(n_splits, random_state=random_state)
-    if kind == "leave-one-out":
-        return BufferedLeaveOneOut(max(block / 2, buffer))
-    if kind == "region":
-        return LeaveRegionOut(regions, buffer=buffer)
-    return LeavePairOut(max(block / 2, buffer), random_state=random_state)
-
-
-def pair_auc(
-    estimator: Any,
-    samples: Samples,
-    splitter: LeavePairOut,
-    *,
-    progress: Progress = silent,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """
-    Whether the deposit scores higher, pair by pair.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted afresh for every pair: take a quick one.
-    samples : Samples
-    splitter : LeavePairOut
-    progress : callable
-
-    Returns
-    -------
-    won : array of shape (pairs,)
-        1 where the deposit scores higher, 0.5 in a tie; the mean is the AUC.
-    deposit : array of shape (pairs,), int
-        Which sample the deposit is.
-    """
-    asked = np.flatnonzero(samples.kind != 0)
-    where = samples.coordinates
-    splits = splitter.split(asked, samples.kind[asked] == 1, where[asked])
-    won, deposit = [], []
-    with progress("Validating in pairs", splitter.get_n_splits()) as done:
-        for _, test in splits:
-            pair = asked[test]
-            learnt = samples.kind >= 0
-            learnt[pair] = False
-            for x, y in where[pair]:
-                learnt &= np.hypot(where[:, 0] - x, where[:, 1] - y) >= splitter.buffer
-            positive = samples.kind[learnt] == 1
-            if not positive.any():
-                raise ModelError(
-                    f"No deposit is left to learn from {splitter.buffer / 1000:g} km away from a "
-                    "pair: use a smaller buffer."
-                )
-            fitted = fit(estimator, samples.features[learnt], positive, samples.weight[learnt])
-            high, low = likelihood(fitted, samples.features[pair])
-            won.append(float(high > low) + 0.5 * float(high == low))
-            deposit.append(int(pair[0]))
-            done(1)
-    return np.array(won), np.array(deposit)
-
-
-def blocks_of(samples: Samples, size: float) -> NDArray[np.int64]:
-    """The block of ground of each sample, for intervals."""
-    names = np.floor(samples.coordinates / size).astype(np.int64)
-    return np.asarray(np.unique(names, axis=0, return_inverse=True)[1].ravel(), np.int64)
-
-
 def _told(model: Model, area: int) -> tuple[list[Measure], list[str]]:
     """Measures of the ranking beside AUC and capture, and why one is not told."""
     cells = int(model.record.get("grid", {}).get("ground_cells", 0))
@@ -349,25 +245,6 @@ def _summary(
             )
     # Within folds calibration changes no rank, but folds are calibrated each by itself.
     return pd.concat([tables[0], *(table.drop(index="auc") for table in tables[1:])])
-
-
-def _pairs(
-    samples: Samples, splitter: LeavePairOut, cluster: NDArray[np.int64], progress: Progress
-) -> pd.DataFrame:
-    plain = LogisticRegression(C=0.01, max_iter=500)
-    won, deposit = pair_auc(plain, samples, splitter, progress=progress)
-    block = cluster[deposit]
-    drawn = Draws(block, block[:0])
-    sums, counts = (
-        np.bincount(drawn.groups, weights=w, minlength=drawn.times.shape[1])
-        for w in (won, np.ones(won.size))
-    )
-    weight = drawn.times @ counts
-    values = (drawn.times @ sums)[weight > 0] / weight[weight > 0]
-    value = float(won.mean())
-    low, high = drawn.interval(value, values, bounds=(0.0, 1.0))
-    row = {"measure": "auc", "value": value, "low": low, "high": high}
-    return pd.DataFrame([{**row, "folds": "pair (ridge logistic)"}])
 
 
 def _baselines(
