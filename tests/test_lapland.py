@@ -50,6 +50,27 @@ def test_the_survey_and_our_alignment_agree(lapland):
     assert (ours[inside] <= around.max(axis=0)[inside] * (1 + 1e-5)).all()
 
 
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def killed_in_the_middle(score, folder):
+    """Begin to score by small tiles, and kill the process once a third of them are done."""
+    (folder / "again.tif").unlink()
+    code = "from prospect.cli import run; run()"
+    given = [*map(str, score), "--tile", "256", "--engine", "serial", "-q"]
+    with subprocess.Popen([sys.executable, "-c", code, *given]) as child:
+        for _ in range(6000):
+            journals = list(folder.glob(".*/journal.jsonl"))
+            if journals and journals[0].read_text().count("\n") > 4:
+                break
+            assert child.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        child.kill()
+    assert not (folder / "again.tif").exists()
+    assert list(folder.glob(".*/journal.jsonl"))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="peak memory is told by POSIX systems")
 def test_the_whole_chain_in_time_and_memory(lapland, tmp_path):
@@ -86,19 +107,16 @@ def test_the_whole_chain_in_time_and_memory(lapland, tmp_path):
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     assert seconds < 300, f"{seconds:.0f} s"
     assert peak < 1.5
+    again = "score", tmp_path / "gold.prospect", tmp_path / "lapland", "-o", tmp_path / "again.tif"
+    ways = [("--tile", tile) for tile in (64, 257, 4096)]
+    ways += [("--engine", engine, "--tile", 512) for engine in ("serial", "processes")]
     digests = set()
-    for tile in (64, 257, 4096):
-        command(
-            "score",
-            tmp_path / "gold.prospect",
-            tmp_path / "lapland",
-            "-o",
-            tmp_path / "again.tif",
-            "--tile",
-            tile,
-            "-q",
-        )
-        digests.add(hashlib.sha256((tmp_path / "again.tif").read_bytes()).hexdigest())
-    assert digests == {hashlib.sha256((tmp_path / "gold.tif").read_bytes()).hexdigest()}
+    for way in ways:
+        command(*again, *way, "-q")
+        digests.add(digest(tmp_path / "again.tif"))
+    killed_in_the_middle(again, tmp_path)
+    command(*again, "--tile", 256, "--resume", "-q")
+    digests.add(digest(tmp_path / "again.tif"))
+    assert digests == {digest(tmp_path / "gold.tif")}
     with rasterio.open(tmp_path / "gold.tif") as dataset:
         assert np.isfinite(dataset.read(1)).sum() > 390_000
