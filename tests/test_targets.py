@@ -15,7 +15,7 @@ from prospect.raster import write_geotiff
 from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.targets import find_targets, rank_blocks
-from prospect.targets.blocks import members_of
+from prospect.targets.blocks import has_members, said_by_members
 from prospect.targets.cells import choose, score_at_share, zones
 from prospect.targets.writing import write_targets
 from prospect.vector import frame, read_vector
@@ -220,13 +220,33 @@ def test_the_members_of_the_model_say_which_block_they_rank_first(gold_model, wo
     found = rank_blocks(path, table, model=gold_model, stack=stack, workers=2)
     assert found["first_share"].sum() == pytest.approx(1)
     assert found["first_share"].iloc[0] > 0.5
-    assert len(members_of(gold_model.estimator)) == 30
+    assert has_members(gold_model.estimator)
 
 
 def test_a_model_without_members_has_none():
     from sklearn.linear_model import LogisticRegression
 
-    assert members_of(LogisticRegression()) == []
+    assert not has_members(LogisticRegression())
+
+
+def test_members_see_gaps_as_their_ensemble_fills_them():
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    from prospect.models import TrainingDraws
+
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, 3)).astype(np.float32)
+    features[::7, 1] = np.nan
+    label = rng.integers(0, 2, 60)
+    for made in (
+        TrainingDraws(n_draws=3),
+        make_pipeline(SimpleImputer(), TrainingDraws(n_draws=3)),
+    ):
+        fitted = made.fit(features, label)
+        said = said_by_members(fitted, features)
+        assert said.shape == (9, 60)
+        np.testing.assert_allclose(said.mean(axis=0), fitted.predict_proba(features)[:, 1])
 
 
 @pytest.mark.parametrize("ending", ["gpkg", "geojson", "shp"])

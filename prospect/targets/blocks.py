@@ -122,31 +122,54 @@ def first_share(
     array of shape (block,), or None
         None where the model has no members that could disagree.
     """
-    members = members_of(model.estimator)
-    if not members:
+    if not has_members(model.estimator):
         return None
     grid = Grid.of(stack)
     rows, cols, owner = _sample(shapes, grid)
-    features = features_at(model.builder, stack, rows, cols, workers=workers)
+    said = said_by_members(
+        model.estimator, features_at(model.builder, stack, rows, cols, workers=workers)
+    )
     asked = np.bincount(owner, minlength=len(shapes))
     wins = np.zeros(len(shapes))
-    for member in members:
-        mean = _ratio(np.bincount(owner, likelihood(member, features), len(shapes)), asked)
+    for score in said:
+        mean = _ratio(np.bincount(owner, score, len(shapes)), asked)
         wins[int(np.argmax(mean * weight))] += 1
-    return wins / len(members)
+    return wins / len(said)
 
 
-def members_of(estimator: Any) -> list[Any]:
-    """The members of the outermost ensemble, each able to score by itself."""
-    from sklearn.pipeline import Pipeline, make_pipeline
+def has_members(estimator: Any) -> bool:
+    """Whether an estimator is an ensemble whose members can score by themselves."""
+    found = getattr(_ensemble(estimator), "estimators_", None)
+    return isinstance(found, list) and all(hasattr(each, "predict_proba") for each in found)
 
-    if isinstance(estimator, Pipeline):
-        inner = members_of(estimator[-1])
-        return [make_pipeline(*(step for _, step in estimator.steps[:-1]), m) for m in inner]
-    found = getattr(estimator, "estimators_", None)
-    if not isinstance(found, list) or not all(hasattr(each, "predict_proba") for each in found):
-        return []
-    return found
+
+def said_by_members(estimator: Any, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """
+    The score of every member of the outermost ensemble.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted, with members; may stand at the end of a Pipeline.
+    features : array of shape (n, k)
+
+    Returns
+    -------
+    array of shape (member, n)
+    """
+    ensemble = _ensemble(estimator)
+    if ensemble is not estimator:
+        features = estimator[:-1].transform(features)
+    if hasattr(ensemble, "fills_"):
+        # The ensemble fills gaps before its members see them.
+        features = np.where(np.isnan(features), ensemble.fills_, features).astype(np.float32)
+    return np.stack([likelihood(member, features) for member in ensemble.estimators_])
+
+
+def _ensemble(estimator: Any) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def _sample(shapes: list[Any], grid: Grid) -> tuple[Cells, Cells, Cells]:
