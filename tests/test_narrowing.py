@@ -24,7 +24,7 @@ from prospect.targets.narrowing import (
     what_layers_would_tell,
 )
 from prospect.training import train
-from prospect.vector import frame, read_vector
+from prospect.vector import frame, read_vector, write_vector
 
 GRID = Grid("EPSG:32642", Affine(500, 0, 500_000, 0, -500, 4_400_000), (60, 80))
 
@@ -295,3 +295,45 @@ def test_the_command_tells_and_writes(gold_model, world, region_folder, scored, 
     assert (lines.geometry.length <= 2000 + 1e-6).all()
     assert "line_to" in read_vector(output)
     assert "T1-1" in (tmp_path / "t.gpx").read_text(encoding="utf-8")
+
+
+def test_deposits_expected_take_in_the_spread(gold_model, world, tmp_path):
+    from dataclasses import replace
+
+    from prospect.calibration import Prior
+
+    stack = open_stack(world)
+    cells = int(gold_model.record["grid"]["ground_cells"])
+    model = replace(gold_model, prior=Prior.of(cells, expected=(20,)))
+    path = score(model, stack, tmp_path / "gold.tif", workers=2)
+    before = find_targets(path, model, area=0.1)
+    after = narrow(before, model, stack, workers=2)
+    assert set(before["expected_by"]) == {"chance alone"}
+    told = after["expected_by"] == "chance and spread"
+    assert told.sum() > 5
+    np.testing.assert_array_equal(before["expected"], after["expected"])
+    # Of a mean far below one a wider mixture has more zeros, and so no higher an end.
+    many = after["expected"] > 0.5
+    assert (after["expected_high"] >= before["expected_high"])[many].all()
+    assert (after["expected_high"] > before["expected_high"]).any()
+    assert (after["expected_low"] <= before["expected_low"]).all()
+
+
+def test_the_page_tells_of_it(gold_model, world, scored, tmp_path):
+    import json
+    import re
+
+    from prospect.report import write_report
+
+    found = narrow(find_targets(scored, gold_model, area=0.1), gold_model, open_stack(world))
+    write_vector(found, tmp_path / "t.gpkg")
+    page = write_report(
+        tmp_path / "gold.html", scored, gold_model, targets=read_vector(tmp_path / "t.gpkg")
+    ).read_text(encoding="utf-8")
+    assert "What would narrow the spread" in page
+    data = re.search('<script id="data" type="application/json">(.*?)</script>', page, re.DOTALL)
+    told = json.loads(data[1])
+    assert len(told["traverses"]) == found["line_to"].notna().sum()
+    first = told["targets"][0]
+    assert first["told"][0] == ["Target", "T1"]
+    assert first["peak"] == pytest.approx(found.iloc[0][["x", "y"]].to_numpy(float) / 1000)

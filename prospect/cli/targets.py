@@ -289,7 +289,7 @@ def _tell(found: Any) -> None:
             if "expected" in row:
                 parts.append(
                     f"{row['expected']:.1f} deposits expected ({row['expected_low']:.0f} to "
-                    f"{row['expected_high']:.0f} by chance alone)"
+                    f"{row['expected_high']:.0f}, by {row['expected_by']})"
                 )
             click.echo("  ".join(parts))
         if len(rows) > 10:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from prospect.metrics import (
     reliability,
 )
 from prospect.model import Model
+from prospect.report.language import translated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,18 +77,8 @@ def as_image(figure: Figure, words: Mapping[str, str]) -> str:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        text.set_text(_translated(text.get_text(), words))
+        text.set_text(translated(text.get_text(), words))
     stream = io.BytesIO()
     with rc_context(_SETTINGS):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
-
-
-def _translated(text: str, words: Mapping[str, str]) -> str:
-    """A text in other words; as it is where there are none."""
-    for drawn, wanted in words.items():
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(drawn))
-        found = re.fullmatch(pattern, text)
-        if found:
-            return wanted.format(**found.groupdict())
-    return text

@@ -17,7 +17,7 @@ from prospect.model import Model
 from prospect.raster import burn
 from prospect.samples import features_at
 from prospect.targets.cells import Cells, strips
-from prospect.targets.ranking import APPLICABLE, expected
+from prospect.targets.ranking import APPLICABLE, expected, prior_doubt
 from prospect.vector import to_crs
 
 ASKED = 20_000
@@ -97,8 +97,9 @@ def rank_blocks(
         if first is not None:
             made["first_share"] = first
     if band == "probability":
-        for name in ("expected", "expected_low", "expected_high"):
-            made[name] = [expected(float(value))[name] for value in own]
+        told = [expected(float(value), *prior_doubt(model)) for value in own]
+        for name in told[0]:
+            made[name] = [each[name] for each in told]
     made = made.sort_values("total", ascending=False, kind="stable").reset_index(drop=True)
     made["rank"] = np.arange(1, count + 1)
     made.attrs.update(

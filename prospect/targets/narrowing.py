@@ -24,6 +24,7 @@ from prospect.roles import family
 from prospect.samples import features_at
 from prospect.targets.blocks import has_members, said_by_members
 from prospect.targets.cells import Cells
+from prospect.targets.ranking import expected, prior_doubt
 from prospect.vector import frame, to_crs
 
 Array = NDArray[np.float64]
@@ -96,6 +97,7 @@ def narrow(
         between draws, over the zone, before and after a traverse) and line_x1, line_y1,
         line_x2, line_y2 (its ends, in the coordinates of the map). NaN where nothing can be
         told: of later zones, where no layer is missing, and of models without draws.
+        Where deposits are expected, their interval takes in the spread as well.
 
     Raises
     ------
@@ -134,6 +136,9 @@ def narrow(
         here = owner == k
         xy = np.column_stack([grid.x[col[here]], grid.y[row[here]]])
         common = draws.covariance(here)
+        if "expected" in made:
+            number = expected(made["expected"].iloc[k], *_doubt(model, draws.said[:, here], common))
+            made.loc[made.index[k], list(number)] = list(number.values())
         line, fall = best_traverse(xy, common, length)
         if line is None:
             continue
@@ -334,6 +339,25 @@ class Draws:
         value, vector = np.linalg.eigh(sum(between) / side)
         positive: Array = (vector * np.maximum(value, 0.0)) @ vector.T
         return positive
+
+
+def _doubt(model: Model, said: Array, common: Array) -> tuple[float, str]:
+    """
+    Relative variance of the deposits expected in a zone, of the draws and of the prior.
+
+    Probabilities go with scores by the slope of the calibration over the spread of each cell.
+    """
+    known, told = prior_doubt(model)
+    if model.calibration is None or model.prior is None:
+        return known, told
+    score, spread = said.mean(axis=0), np.maximum(np.sqrt(np.diag(common)), 1e-3)
+    low, middle, high = (
+        model.calibration.probability(np.clip(score + k * spread, 0, 1), model.prior.per_cell)
+        for k in (-1, 0, 1)
+    )
+    slope = (high - low) / (2 * spread)
+    drawn = float(slope @ common @ slope) / float(middle.sum()) ** 2
+    return known + drawn, "prior and spread" if known else "spread"
 
 
 def _first(zones: Any) -> list[int]:
