@@ -48,7 +48,11 @@ def model_figures(model: Model, baselines: pd.DataFrame | None) -> Iterator[tupl
     if not found.any() or not area.any():
         return
     ours = score[found], score[area]
-    yield "rates", plots.plot_rates({"held out, in blocks": prediction_rate(*ours)})
+    honest = model.measures
+    if len(honest):
+        honest = honest[honest["folds"] == honest["folds"].iloc[0]]
+    curves = {"held out, in blocks": prediction_rate(*ours)}
+    yield "rates", plots.plot_rates(curves, measures=honest if len(honest) else None)
     point = prediction_area_point(*ours)
     yield "prediction_area", plots.plot_prediction_area(prediction_area(*ours), point)
     yield "reliability", plots.plot_reliability(reliability(*ours))
