@@ -133,6 +133,9 @@
       html += `<dl>${rows.join("")}<dt>${words.place}</dt><dd>${place(x, y)}</dd></dl>`;
     }
     $("readout").innerHTML = html;
+    // Beside the map the panel scrolls; what was asked for is brought into view.
+    const panel = $("panel");
+    if (panel.scrollHeight > panel.clientHeight) panel.scrollTop = $("readout").offsetTop - panel.offsetTop;
   };
 
   const choice = (box, type, name, label, checked, act) => {
