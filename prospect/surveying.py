@@ -99,11 +99,17 @@ def survey(
             raise ProjectError(
                 f"There is no folder {folder}: give the folder that holds the layers."
             )
-    rasters = [(path, folder) for folder in folders for path in files_of(folder, RASTER_SUFFIXES)]
-    others = [(path, folder) for folder in folders for path in find_vectors(folder)]
-    aside = [path for path, folder in (*rasters, *others) if is_truth(path, folder)]
-    rasters = [path for path, _ in rasters if path not in aside]
-    found = survey_vectors((path for path, _ in others if path not in aside), crs=crs)
+    rasters: list[Path] = []
+    others: list[Path] = []
+    aside: list[Path] = []
+    for folder in folders:
+        for chosen, paths in (
+            (rasters, files_of(folder, RASTER_SUFFIXES)),
+            (others, find_vectors(folder)),
+        ):
+            for path in paths:
+                (aside if is_truth(path, folder) else chosen).append(path)
+    found = survey_vectors(others, crs=crs)
     layers: list[LayerReport] = []
     refused: list[str] = []
     if rasters:
