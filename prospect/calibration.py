@@ -260,6 +260,12 @@ def calibration_error(probability: Array, deposit: NDArray[np.bool_], bins: int 
     return error / order.size
 
 
+SWANSON = (0.3, 0.4, 0.3)
+"""Weights of P90, P50 and P10 whose sum is about the mean of what they were told of [1]_.
+
+.. [1] Hurst, Brown and Swanson (2000). Swanson's 30-40-30 rule. AAPG Bulletin 84(12)."""
+
+
 @dataclass(frozen=True)
 class Prior:
     """
@@ -319,7 +325,7 @@ class Prior:
                 "Expected deposits are one number above 0, or P90, P50 and P10, which rise, but "
                 f"{', '.join(f'{n:g}' for n in numbers) or 'nothing'} came."
             )
-        mean = float(np.dot((0.3, 0.4, 0.3), numbers)) if len(numbers) == 3 else numbers[0]
+        mean = float(np.dot(SWANSON, numbers)) if len(numbers) == 3 else numbers[0]
         if not mean < cells:
             raise ModelError(
                 f"{mean:g} deposits were expected on {cells:,} cells, but a cell holds one at "
@@ -337,6 +343,16 @@ class Prior:
     def from_dict(cls, data: Mapping[str, Any]) -> Prior:
         """Of plain data."""
         return cls(float(data["per_cell"]), tuple(float(number) for number in data["deposits"]))
+
+    @property
+    def relative_variance(self) -> float:
+        """Variance of the deposits expected over their squared mean, by Swanson's rule; 0 of one
+        number, which states no doubt."""
+        if len(self.deposits) != 3:
+            return 0.0
+        shares, numbers = np.array(SWANSON), np.array(self.deposits)
+        mean = float(shares @ numbers)
+        return float(shares @ (numbers - mean) ** 2) / mean**2
 
     def told(self) -> str:
         """In words."""

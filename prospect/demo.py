@@ -12,7 +12,7 @@ from prospect.report import write_report
 from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.synthetic import make_region, write_region
-from prospect.targets import find_targets
+from prospect.targets import find_targets, narrow
 from prospect.targets.ranking import INSIDE
 from prospect.targets.writing import write_targets
 from prospect.training import train
@@ -67,7 +67,7 @@ def run_demo(
         output = folder / f"{commodity}.tif"
         score(model, open_stack(project), output, workers=workers, progress=progress)
         with progress(f"{commodity.capitalize()}: targets and report"):
-            found = find_targets(output, model)
+            found = narrow(find_targets(output, model), model, open_stack(project), workers=workers)
             write_targets(found, folder / f"{commodity}-targets.gpkg")
             page = write_report(folder / f"{commodity}.html", output, model, project, targets=found)
         yield f"\n{output}: {model.title}, {model.record['labels']['deposits']} known deposits"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from prospect.applicability import CLASSES, Applicability, applicability
 from prospect.calibration import (
+    SWANSON,
     Calibration,
     ConformalSets,
     Prior,
@@ -126,8 +127,6 @@ def _expected_in_best(calibration: Calibration, area: Array, prior: Prior) -> fl
     probability = np.sort(calibration.probability(area, prior.per_cell))[::-1]
     best = probability[: max(1, round(BEST * area.size))].sum()
     total = (
-        float(np.dot((0.3, 0.4, 0.3), prior.deposits))
-        if len(prior.deposits) == 3
-        else (prior.deposits[0])
+        float(np.dot(SWANSON, prior.deposits)) if len(prior.deposits) == 3 else (prior.deposits[0])
     )
     return float(best / probability.sum()) * total

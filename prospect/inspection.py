@@ -23,6 +23,9 @@ from prospect.stack import choose_grid, guess_kind
 from prospect.tables import TABLE_SUFFIXES
 from prospect.vector import VECTOR_SUFFIXES
 
+RESULTS = ("likelihood", "probability", "applicable", "driver", "change of rank")
+"""First bands of what this program writes."""
+
 RASTER_SUFFIXES = (".tif", ".tiff")
 
 CANNOT = "cannot"
@@ -143,8 +146,10 @@ def survey_folder(
         except ProspectError as error:
             refused.append(str(error))
             continue
-        if info.description == "likelihood":
-            refused.append(f"{path} is a likelihood map: a result, not evidence.")
+        if info.description in RESULTS:
+            refused.append(
+                f"{path} is a map that prospect made ({info.description}): a result, not evidence."
+            )
             continue
         guess = guess_role(path)
         infos[name] = info

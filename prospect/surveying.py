@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from prospect.vector_survey import VectorSurvey, survey_vectors
 
 CELL = 250.0
 """Metres: what linework of 1:200,000 is good to (METHODS.md)."""
+
+_TRUTH = frozenset(("truth", "groundtruth", "истина"))
 
 Bounds = tuple[float, float, float, float]
 
@@ -89,15 +92,24 @@ def survey(
     ProjectError
         If a folder is missing, or nothing in the folders can be used.
     GridError
-        If vectors alone do not make a grid.
+        If vectors alone do not make a grid, or no raster meets the bounds.
     """
     for folder in folders:
         if not folder.is_dir():
             raise ProjectError(
                 f"There is no folder {folder}: give the folder that holds the layers."
             )
-    rasters = [path for folder in folders for path in files_of(folder, RASTER_SUFFIXES)]
-    found = survey_vectors((p for folder in folders for p in find_vectors(folder)), crs=crs)
+    rasters: list[Path] = []
+    others: list[Path] = []
+    aside: list[Path] = []
+    for folder in folders:
+        for chosen, paths in (
+            (rasters, files_of(folder, RASTER_SUFFIXES)),
+            (others, find_vectors(folder)),
+        ):
+            for path in paths:
+                (aside if is_truth(path, folder) else chosen).append(path)
+    found = survey_vectors(others, crs=crs)
     layers: list[LayerReport] = []
     refused: list[str] = []
     if rasters:
@@ -120,10 +132,54 @@ def survey(
     else:
         spec = _grid_around(found, folders, to, cell, bounds)
         grid = choose_grid(spec, {})
+    if bounds is not None and layers:
+        layers, beyond = _reaching(layers, grid)
+        project = replace(project, layers=tuple(report.spec for report in layers))
+        refused = [*refused, *beyond]
     taken, told = _most_on(found.candidates, grid)
     project = replace(project, grid=spec, vectors=vectors, occurrences=taken)
     notes = [*found.notes, *told]
+    if aside:
+        named = ", ".join(path.name for path in aside)
+        notes.append(
+            f"{named}: left out, since by its name it is the truth that a map is tested against; "
+            "rename what is none"
+        )
     return Survey(project, grid, layers, inspect_vectors(project, grid), notes, refused)
+
+
+def is_truth(path: Path, folder: Path) -> bool:
+    """
+    Whether a file in a folder, or a folder between, is called the truth.
+
+    What maps are tested against must never be learnt from, and nothing in the numbers tells
+    it from evidence.
+    """
+    words = re.split(r"[\W_\d]+", str(path.relative_to(folder).with_suffix("")).lower())
+    return not _TRUTH.isdisjoint(words)
+
+
+def _reaching(layers: list[LayerReport], grid: Grid) -> tuple[list[LayerReport], list[str]]:
+    """The rasters that meet a grid whose bounds were asked for, and a sentence of the others."""
+    kept, beyond = [], []
+    west, south, east, north = grid.bounds
+    for report in layers:
+        own = read_info(report.spec.path).grid
+        box = own.bounds
+        if not same_crs(own.crs, grid.crs):
+            mover = Transformer.from_crs(own.crs, grid.crs, always_xy=True)
+            box = mover.transform_bounds(*box, densify_pts=21)
+        if box[0] < east and box[2] > west and box[1] < north and box[3] > south:
+            kept.append(report)
+        else:
+            reach = ", ".join(f"{value:.0f}" for value in box)
+            beyond.append(f"{report.spec.path.name} lies outside the bounds: it spans {reach}.")
+    if not kept:
+        raise GridError(
+            f"No raster meets the bounds {west:g}, {south:g}, {east:g}, {north:g} (west, south, "
+            f"east, north, in metres of {crs_name(grid.crs)}): {beyond[0]}"
+        )
+    return kept, beyond
 
 
 def _most_on(

@@ -148,7 +148,7 @@ def test_files_that_cannot_be_used_do_not_stop_the_others(tmp_path, write_tif, r
     said = "\n".join(refused)
     assert len(refused) == 4
     for words in ("text.tif cannot be opened", "nowhere.tif has no coordinate system",
-                  "mag.tif holds infinite values", "map.tif is a likelihood map"):  # fmt: skip
+                  "mag.tif holds infinite values", "map.tif is a map that prospect"):  # fmt: skip
         assert words in said
     open_stack(project).load()
 

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,6 +38,11 @@ def page_file(gold_model, world, tmp_path_factory):
     x, y = gold_model.samples["x"].mean(), gold_model.samples["y"].mean()
     square = Polygon([(x, y), (x + 9e3, y), (x + 9e3, y + 9e3), (x, y + 9e3)])
     columns = {"rank": [1], "list": ["targets"], "area_km2": [81.0], "share": [0.1]}
+    columns |= {"drivers": ["<img src=x onerror=fetch(1)> (1:200,000, 1986)"]}
+    columns |= {"layer": ["geochemistry"], "layer_gap": [0.5], "layer_move": [0.05]}
+    columns |= {"line_from": [0.05], "line_to": [0.02]}
+    columns |= {"line_x1": [x + 1e3], "line_y1": [y + 4e3], "line_x2": [x + 8e3]}
+    columns |= {"line_y2": [y + 4e3]}
     targets = frame(columns, [square], "EPSG:32642")
     return write_report(folder / "gold.html", path, gold_model, world, targets=targets)
 
@@ -125,9 +131,62 @@ def test_a_target_of_the_list_is_shown_on_the_map(opened):
     before = picture(page)
     page.get_by_role("button", name="Show on the map: 1").click()
     page.wait_for_timeout(800)
-    assert "Values here" in page.locator("#readout").inner_text()
-    assert changed(before, picture(page)) > 0.2
+    told = page.locator("#readout").inner_text()
+    assert "Values here" in told
+    # A text from a file is a text, whatever stands in it.
+    assert "<img src=x onerror=fetch(1)> (1:200,000, 1986)" in told
+    assert "T1" in told
+    shown = picture(page)
+    assert changed(before, shown) > 0.2
+    page.get_by_role("checkbox", name="Traverses").check()
+    assert changed(shown, picture(page)) > 0.001
     assert trouble == []
+
+
+NAMELESS = """() => [...document.querySelectorAll('input, button, a, [role=group]')].filter((e) =>
+  !(e.labels && e.labels.length && e.labels[0].textContent.trim()) && !e.getAttribute('aria-label')
+  && !e.title && !e.textContent.trim()).map((e) => e.outerHTML)"""
+
+FAINT = """() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= 0.03928 ? v / 12.92
+    : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = (e) => { for (; e; e = e.parentElement) {
+    const c = numbers(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] > 0.9) return c.slice(0, 3); } return [255, 255, 255]; };
+  return [...document.querySelectorAll('main *, header *, footer *')].filter((e) =>
+    [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())
+    && !e.closest('script, style, noscript')).filter((e) => {
+      const pair = [light(numbers(getComputedStyle(e).color).slice(0, 3)), light(ground(e))];
+      return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05) < 4.5;
+    }).map((e) => e.outerHTML.slice(0, 90)); }"""
+"""Texts whose contrast to their ground is below what WCAG 2 asks for (AA, 4.5 : 1)."""
+
+
+def test_what_a_screen_reader_and_weak_eyes_need_is_there(opened):
+    page, _ = opened
+    assert page.evaluate(NAMELESS) == []
+    assert page.evaluate(FAINT) == []
+    assert page.locator("img:not([alt])").count() == 0
+    assert page.locator("th:not([scope])").count() == 0
+    levels = page.evaluate(
+        "() => [...document.querySelectorAll('h1,h2,h3,h4')].map(e => +e.tagName[1])"
+    )
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_tab_goes_to_the_map_its_layers_and_the_targets_in_this_order(opened):
+    page, _ = opened
+    seen = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("(e => e.id || e.value || e.className)(document.activeElement)"))
+    order = [
+        seen.index(name) for name in ("skip", "map", "likelihood", "opacity", "targets", "goto")
+    ]
+    assert order == sorted(order)
 
 
 def test_it_prints(opened, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from conftest import moved
 from shapely import LineString, Point, box
 from sklearn.metrics import roc_auc_score
 
@@ -15,8 +16,9 @@ from prospect.errors import GridError, ProjectError
 from prospect.features import contact_distance, distance_to
 from prospect.grid import Grid
 from prospect.project import load_project
+from prospect.raster import write_geotiff
 from prospect.stack import open_stack
-from prospect.surveying import survey
+from prospect.surveying import is_truth, survey
 from prospect.vector import read_points, write_vector
 
 X, Y = 500_000.0, 4_400_000.0
@@ -136,6 +138,60 @@ def test_bounds_free_the_map_from_its_layers(tmp_path, write_tif, ramp, grid):
 
 
 @pytest.mark.real
+def test_bounds_that_no_layer_meets_are_refused_at_once(tmp_path, write_tif, ramp, grid):
+    write_tif("magnetics.tif", ramp)
+    west, south, _, north = grid.bounds
+    with pytest.raises(GridError, match="No raster meets the bounds"):
+        survey([tmp_path], bounds=(west - 9e5, south, west - 8e5, north))
+    write_tif("gravity.tif", ramp, on=moved(grid, dx=9e5))
+    found = survey([tmp_path], bounds=grid.bounds)
+    assert [layer.name for layer in found.project.layers] == ["magnetics"]
+    assert any("gravity.tif lies outside the bounds" in line for line in found.refused)
+    assert list(open_stack(found.project).data_vars) == ["magnetics"]
+
+
+def test_the_truth_is_no_evidence(region_folder):
+    found = survey([region_folder], crs="EPSG:32642")
+    names = [layer.name for layer in found.project.layers]
+    assert "magnetics" in names
+    assert not any("intensity" in name for name in names)
+    assert found.project.occurrences.path.name == "occurrences.csv"
+    (told,) = (note for note in found.notes if "the truth that a map is tested against" in note)
+    assert "gold_intensity.tif" in told
+    assert "deposits.csv" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "truth"),
+    [
+        ("truth/gold.tif", True),
+        ("ground_truth.csv", True),
+        ("Gold-Truth2.tif", True),
+        ("istina/истина.tif", True),
+        ("truthful.tif", False),
+        ("struth.tif", False),
+    ],
+)
+def test_the_truth_is_known_by_its_name(tmp_path, name, truth):
+    assert is_truth(tmp_path / "truth" / name, tmp_path / "truth") is truth
+
+
+@pytest.mark.parametrize("band", ["probability", "driver", "applicable", "change of rank"])
+def test_what_prospect_made_is_no_evidence(tmp_path, write_tif, ramp, grid, band):
+    write_tif("magnetics.tif", ramp)
+    write_geotiff(tmp_path / "map.tif", ramp, grid, nodata=np.nan, description=band)
+    found = survey([tmp_path])
+    assert [layer.name for layer in found.project.layers] == ["magnetics"]
+    assert "a result, not evidence" in found.refused[0]
+
+
+def test_deposits_without_a_system_lead_back_to_init(tmp_path, write_tif, ramp):
+    write_tif("magnetics.tif", ramp)
+    (tmp_path / "gold.csv").write_text("x,y,commodity\n500100,4400100,gold\n", encoding="utf-8")
+    run("init", tmp_path, "-q")
+    assert "prospect init FOLDER --crs" in run("train", tmp_path, "-c", "gold", exit_code=2)
+
+
 def test_gold_of_the_murchison_from_the_folder_to_the_measures(real_data, tmp_path):
     """
     SOURCE: README.md of the real data: AUC 0.89 over the window, "about 0.54" within greenstone.

@@ -15,8 +15,9 @@ from prospect.raster import write_geotiff
 from prospect.scoring import score
 from prospect.stack import open_stack
 from prospect.targets import find_targets, rank_blocks
-from prospect.targets.blocks import members_of
+from prospect.targets.blocks import has_members, said_by_members
 from prospect.targets.cells import choose, score_at_share, zones
+from prospect.targets.ranking import expected
 from prospect.targets.writing import write_targets
 from prospect.vector import frame, read_vector
 
@@ -156,6 +157,51 @@ def test_expected_deposits_only_of_probabilities(values, tmp_path):
     assert "expected" not in find_targets(write(tmp_path / "l.tif", values), threshold=0.5)
 
 
+def test_a_certain_mean_has_the_interval_of_poisson():
+    from scipy.stats import poisson
+
+    told = expected(3.4)
+    assert (told["expected_low"], told["expected_high"]) == poisson.interval(0.9, 3.4)
+    assert told["expected_by"] == "chance alone"
+
+
+@pytest.mark.parametrize(("total", "doubt"), [(3.4, 0.3), (0.5, 2.0), (12.0, 0.05)])
+def test_a_doubtful_mean_has_the_interval_of_what_is_drawn(total, doubt):
+    rng = np.random.default_rng(0)
+    mean = rng.gamma(1 / doubt, doubt * total, 400_000)
+    drawn = rng.poisson(mean)
+    told = expected(total, doubt, "prior")
+    low, high = np.quantile(drawn, [0.05, 0.95], method="inverted_cdf")
+    assert (told["expected_low"], told["expected_high"]) == (low, high)
+    assert told["expected_by"] == "chance and prior"
+
+
+def test_a_prior_of_three_numbers_widens_the_interval(gold_model, values, tmp_path):
+    from dataclasses import replace
+
+    from prospect.calibration import Prior
+
+    path = write(tmp_path / "p.tif", values, band="probability")
+    sure, unsure = (
+        replace(gold_model, prior=Prior.of(10_000, expected=numbers))
+        for numbers in ((10,), (2, 10, 25))
+    )
+    rows = [find_targets(path, each, threshold=0.5).iloc[0] for each in (sure, unsure)]
+    assert rows[0]["expected_by"] == "chance alone"
+    assert rows[1]["expected_by"] == "chance and prior"
+    assert rows[1]["expected_high"] > rows[0]["expected_high"]
+
+
+def test_the_doubt_of_a_prior_is_that_of_its_three_numbers():
+    from prospect.calibration import Prior
+
+    mean = 0.3 * 2 + 0.4 * 10 + 0.3 * 25
+    variance = 0.3 * (2 - mean) ** 2 + 0.4 * (10 - mean) ** 2 + 0.3 * (25 - mean) ** 2
+    prior = Prior.of(10_000, expected=(2, 10, 25))
+    assert prior.relative_variance == pytest.approx(variance / mean**2)
+    assert Prior.of(10_000, expected=(10,)).relative_variance == 0
+
+
 def test_one_way_to_choose_ground(scored):
     with pytest.raises(ModelError, match="give one"):
         find_targets(scored, area=0.1, threshold=0.5)
@@ -220,13 +266,33 @@ def test_the_members_of_the_model_say_which_block_they_rank_first(gold_model, wo
     found = rank_blocks(path, table, model=gold_model, stack=stack, workers=2)
     assert found["first_share"].sum() == pytest.approx(1)
     assert found["first_share"].iloc[0] > 0.5
-    assert len(members_of(gold_model.estimator)) == 30
+    assert has_members(gold_model.estimator)
 
 
 def test_a_model_without_members_has_none():
     from sklearn.linear_model import LogisticRegression
 
-    assert members_of(LogisticRegression()) == []
+    assert not has_members(LogisticRegression())
+
+
+def test_members_see_gaps_as_their_ensemble_fills_them():
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    from prospect.models import TrainingDraws
+
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, 3)).astype(np.float32)
+    features[::7, 1] = np.nan
+    label = rng.integers(0, 2, 60)
+    for made in (
+        TrainingDraws(n_draws=3),
+        make_pipeline(SimpleImputer(), TrainingDraws(n_draws=3)),
+    ):
+        fitted = made.fit(features, label)
+        said = said_by_members(fitted, features)
+        assert said.shape == (9, 60)
+        np.testing.assert_allclose(said.mean(axis=0), fitted.predict_proba(features)[:, 1])
 
 
 @pytest.mark.parametrize("ending", ["gpkg", "geojson", "shp"])

@@ -172,7 +172,8 @@ def train(
     else:
         raise click.UsageError(
             "Known deposits are needed: give --occurrences FILE, or map what is known of the "
-            "deposit type with --learner fuzzy."
+            "deposit type with --learner fuzzy. A table in metres gets its coordinate system by "
+            "--crs here, or once for all by 'prospect init FOLDER --crs EPSG:CODE'."
         )
     if crs is not None and spec is not None:
         spec = replace(spec, crs=crs)

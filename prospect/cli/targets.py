@@ -23,7 +23,7 @@ FORMATS = ("gpkg", "geojson", "csv", "shp", "gpx")
 @click.command(
     epilog="""\b
 Example: prospect targets gold.tif gold.prospect
-         prospect targets gold.tif gold.prospect --area 2 --format gpkg --format gpx
+         prospect targets gold.tif gold.prospect --project lapland/ --area 2 --format gpx
          prospect targets gold.tif gold.prospect --licences blocks.gpkg --project lapland/"""
 )
 @click.argument("scored", metavar="MAP", type=click.Path(path_type=Path))
@@ -67,7 +67,8 @@ Example: prospect targets gold.tif gold.prospect
 @click.option(
     "--project",
     type=click.Path(path_type=Path),
-    help="Layers, to ask the model's members which block they rank first.",
+    help="Layers: tells what would narrow the spread of each target, a layer or a traverse, and "
+    "which block the model's members rank first.",
 )
 @click.option("--any-version", is_flag=True, help="Take a model of another scikit-learn.")
 @takes_workers
@@ -92,11 +93,16 @@ def targets(
     """
     from prospect.model import load_model
     from prospect.stack import open_stack
-    from prospect.targets import find_targets, rank_blocks
+    from prospect.targets import find_targets, narrow, rank_blocks, traverses_of
     from prospect.targets.writing import write_targets
     from prospect.vector import read_vector, write_vector
 
+    if project is not None and model is None:
+        raise click.UsageError(
+            "--project tells what the model makes of its layers: give MODEL too."
+        )
     loaded = None if model is None else load_model(model, any_version=any_version)
+    stack = None if project is None else open_stack(project)
     found = find_targets(
         scored,
         loaded,
@@ -106,17 +112,27 @@ def targets(
         minimum=minimum * 1e6,
     )
     output = output or scored.with_name(f"{scored.stem}-targets.gpkg")
+    traverses = None
+    if loaded is not None and stack is not None:
+        found = narrow(found, loaded, stack, workers=workers)
+        traverses = traverses_of(found)
     written = write_targets(found, output, formats)
     click.echo(
         f"{counted(len(found), 'target')} on ground scoring at least "
         f"{found.attrs['threshold']:.3g}."
     )
     _tell(found)
+    if traverses is not None:
+        path = output.with_name(f"{scored.stem}-traverses{output.suffix}")
+        write_vector(traverses, path)
+        written.append(path)
+        _tell_narrowing(found, traverses)
     if licences is not None:
-        stack = None if project is None else open_stack(project)
         blocks = rank_blocks(
             scored, read_vector(licences), model=loaded, stack=stack, workers=workers
         )
+        if loaded is not None and stack is not None:
+            blocks = narrow(blocks, loaded, stack, workers=workers)
         path = output.with_name(f"{scored.stem}-blocks{output.suffix}")
         write_vector(blocks, path)
         written.append(path)
@@ -273,11 +289,40 @@ def _tell(found: Any) -> None:
             if "expected" in row:
                 parts.append(
                     f"{row['expected']:.1f} deposits expected ({row['expected_low']:.0f} to "
-                    f"{row['expected_high']:.0f} by chance alone)"
+                    f"{row['expected_high']:.0f}, by {row['expected_by']})"
                 )
             click.echo("  ".join(parts))
         if len(rows) > 10:
             click.echo(f"      and {len(rows) - 10} more")
+
+
+def _tell_narrowing(found: Any, traverses: Any) -> None:
+    """Which layer and which traverses would take off most, over all targets."""
+    click.echo("\nWhat would narrow the spread most, by the model and at best:")
+    missed = found[found["layer"] != ""]
+    told = missed["layer_move"] ** 2 * missed["area_km2"]
+    for name in told.groupby(missed["layer"]).sum().nlargest(3).index:
+        rows = missed[missed["layer"] == name]
+        row = rows.loc[told[rows.index].idxmax()]
+        click.echo(
+            f"  {name}, where it is missing: {counted(len(rows), 'target')}, most of all "
+            f"{_mark(row)}, whose likelihood it would move by ±{row['layer_move']:.2f}"
+        )
+    if missed.empty:
+        click.echo("  no layer: none is missing where it would move the likelihood by ±0.005")
+    for _, row in traverses.head(3).iterrows():
+        (x1, y1), (x2, y2) = row.geometry.coords
+        click.echo(
+            f"  a traverse of {row['km']:.1f} km across {_mark(row)}, from {x1:.0f}, {y1:.0f} to "
+            f"{x2:.0f}, {y2:.0f}: spread from {row['line_from']:.3f} to {row['line_to']:.3f}"
+        )
+
+
+def _mark(row: Any) -> str:
+    """What a target is called on the map: T1, K1, X1."""
+    from prospect.styles import TARGET_MARKS
+
+    return f"{TARGET_MARKS[str(row['list'])]}{row['rank']}"
 
 
 def _tell_blocks(blocks: Any) -> None:
@@ -290,6 +335,11 @@ def _tell_blocks(blocks: Any) -> None:
         )
         if "first_share" in row:
             text += f"  first for {row['first_share']:.0%} of the model's members"
+        if row.get("layer"):
+            text += (
+                f"  {row['layer']}, missing in {row['layer_gap']:.0%}, would move its likelihood "
+                f"by ±{row['layer_move']:.2f}"
+            )
         click.echo(text)
     if blocks.attrs.get("overlapping"):
         click.echo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_rates(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
+def plot_rates(
+    curves: Mapping[str, pd.DataFrame],
+    title: str = "",
+    measures: pd.DataFrame | None = None,
+) -> Figure:
     """
     Success-rate and prediction-rate curves.
 
@@ -25,6 +29,9 @@ def plot_rates(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     curves : mapping of label to DataFrame
         From :func:`prospect.metrics.prediction_rate` or ``success_rate``.
     title : str
+    measures : DataFrame, optional
+        Columns measure, low and high, of the first curve: the intervals of its
+        ``capture_5%`` and so on are drawn.
 
     Returns
     -------
@@ -41,6 +48,7 @@ def plot_rates(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
             linewidth=1.8,
             label=label,
         )
+    _intervals(axes, measures)
     axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8, label="chance")
     axes.set(
         xlabel="Area, highest scores first (%)",
@@ -51,6 +59,21 @@ def plot_rates(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     )
     axes.legend(loc="lower right", frameon=False)
     return figure
+
+
+def _intervals(axes: Any, measures: pd.DataFrame | None) -> None:
+    """Bars of 90 % at the areas whose capture was measured."""
+    told = [] if measures is None else rows_of(measures.set_index("measure"))
+    found = [
+        (float(name.removeprefix("capture_").removesuffix("%")), row["low"], row["high"])
+        for name, row in told
+        if name.startswith("capture_")
+    ]
+    if found:
+        area, low, high = np.array(found, float).T
+        axes.vlines(
+            area, 100 * low, 100 * high, color=BLUE, linewidth=4, alpha=0.35, label="interval, 90 %"
+        )
 
 
 def plot_prediction_area(
@@ -101,14 +124,16 @@ def plot_prediction_area(
     if point is not None and np.isfinite(point["threshold"]):
         rate, area = 100 * point["prediction_rate"], 100 * point["area"]
         axes.plot(point["threshold"], rate, "o", color="black", markersize=5)
-        axes.annotate(
+        # On the axes that lie on top, so that no curve runs through it.
+        other.annotate(
             f"{rate:.0f} % of deposits in {area:.0f} % of area\n"
             f"density × {point['normalised_density']:.1f}",
             (point["threshold"], rate),
+            xycoords=axes.transData,
             xytext=(10, 0),
             textcoords="offset points",
             va="center",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1.5},
         )
     return figure
 

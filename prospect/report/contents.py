@@ -23,6 +23,8 @@ from prospect.report.language import Language
 from prospect.report.overlays import kilometres, lines_of, rings_of
 from prospect.report.surfaces import Surface, by_class, by_ramp, by_share, shade
 from prospect.stack import read_block
+from prospect.styles import TARGET_MARKS
+from prospect.targets.narrowing import traverses_of
 from prospect.targets.ranking import INSIDE, KNOWN, OUTSIDE
 from prospect.validation.verdict import verdict
 
@@ -32,6 +34,9 @@ MOST_CELLS = 1_400
 RAMPS = {"spread": "cividis", "dissimilarity": "viridis"}
 APPLICABLE = "applicable"
 KINDS = {INSIDE: "inside", KNOWN: "known", OUTSIDE: "outside"}
+MOST_TOLD = 10
+"""Layers, and traverses, that are told."""
+
 _TICKS = 17
 
 
@@ -83,7 +88,10 @@ def contents(sources: Sources, language: Language) -> dict[str, Any]:
         "band": band,
         "cards": _cards(sources, values, grid, language),
         "verdict": [] if baselines is None else _verdict(baselines, language),
-        "alarms": [alarm["sentence"] for alarm in sources.validation.get("alarms", [])],
+        "alarms": [
+            language.phrase(alarm["sentence"], "alarms")
+            for alarm in sources.validation.get("alarms", [])
+        ],
         "validated": bool(sources.validation),
         "measures": _measures(model, language),
         "images": images,
@@ -94,16 +102,18 @@ def contents(sources: Sources, language: Language) -> dict[str, Any]:
         ],
         "missing": list(model.record.get("missing_rows", [])),
         "applies": _shares_of_classes(sources.map, language),
-        "notes": list(model.record.get("notes", [])),
-        "record": _record(sources),
+        "notes": [language.phrase(note, "notes") for note in model.record.get("notes", [])],
+        "record": _record(sources, language),
         "targets": _targets(sources.targets, language),
+        "narrowing": _narrowing(sources.targets, language),
         "times": round(grid.transform.a / sources.map.grid.transform.a),
         "map": {
             "grid": _place(grid),
             "surfaces": [_plain(surface, language) for surface in surfaces],
             "deposits": deposits_of(model),
             "lines": lines_of(sources.stack, grid),
-            "targets": _outlines(sources.targets, grid),
+            "targets": _outlines(sources.targets, grid, language),
+            "traverses": _traverses(sources.targets),
             "outside": _outside(sources.map),
             "words": {**language.words["map"], "decimal": language.words["decimal"]},
             "folds": [],
@@ -195,7 +205,10 @@ def _shares_of_classes(scored: MapFile, language: Language) -> list[tuple[str, s
     cells, _ = scored.reduced(APPLICABLE, MOST_CELLS)
     known = cells[cells >= 0]
     return [
-        (label, language.number(100 * float((known == k).mean()) if known.size else 0.0, 1) + " %")
+        (
+            language.phrase(label, "applicability"),
+            language.number(100 * float((known == k).mean()) if known.size else 0.0, 1) + " %",
+        )
         for k, label in enumerate(scored.classes[APPLICABLE])
     ]
 
@@ -260,7 +273,7 @@ def _evidence(
         rows.append(
             {
                 "layer": name,
-                "role": card.role,
+                "role": language.phrase(card.role, "roles"),
                 "file": str(told.get("file", "")),
                 "scale": f"1 : {scale:,.0f}".replace(",", "\u202f") if scale else unknown,
                 "vintage": str(told.get("vintage") or unknown),
@@ -286,13 +299,13 @@ def _gaps(
     return language.number(100 * float(missing[ground].mean()), 1)
 
 
-def _record(sources: Sources) -> dict[str, Any]:
+def _record(sources: Sources, language: Language) -> dict[str, Any]:
     record = sources.model.record
     return {
-        "model": record.get("deposit_model", ""),
+        "model": language.phrase(str(record.get("deposit_model", "")), "deposit_models"),
         "seed": record.get("random_state", ""),
         "map": (sources.map.path.name, sha256(sources.map.path)),
-        "grid": sources.map.grid.describe(),
+        "grid": language.phrase(sources.map.grid.describe(), "grids"),
         "versions": {"prospect": record.get("prospect", ""), **record.get("versions", {})},
         "inputs": [
             (name, told.get("file", ""), told.get("sha256", ""))
@@ -319,16 +332,82 @@ def _targets(table: Any, language: Language) -> list[dict[str, Any]] | None:
                     "peak": language.number(get("peak")),
                     "spread": language.number(get("spread")),
                     "dissimilarity": language.number(get("dissimilarity")),
-                    "drivers": str(get("drivers") or ""),
+                    "drivers": language.phrase(str(get("drivers") or ""), "evidence_names"),
                     "nearest": language.number(get("nearest_km"), 1),
-                    "expected": str(get("expected") or ""),
+                    "expected": _expected(row, language),
                 }
             )
         lists.append({"kind": KINDS[str(name)], "rows": rows})
     return lists
 
 
-def _outlines(table: Any, grid: Grid) -> list[dict[str, Any]]:
+def _expected(row: Any, language: Language) -> str:
+    """Deposits expected, with their interval; nothing where none are told."""
+    if "expected" not in row:
+        return ""
+    low, high = (language.number(row[f"expected_{end}"], 0) for end in ("low", "high"))
+    return f"{language.number(row['expected'], 1)} ({low}–{high})"
+
+
+def _narrowing(table: Any, language: Language) -> dict[str, Any] | None:
+    """Which missing layers and which traverses would take most off the spread."""
+    if table is None or "line_to" not in table or not len(table):
+        return None
+    missed = table[table["layer_move"].notna()]
+    weight = missed["layer_move"] ** 2 * missed["area_km2"]
+    layers = [
+        {
+            "id": f"{row['list']}-{row['rank']}",
+            "mark": _mark(row),
+            "layer": language.phrase(str(row["layer"]), "evidence_names"),
+            "gap": language.number(100 * row["layer_gap"], 0),
+            "move": "±" + language.number(row["layer_move"]),
+        }
+        for _, row in missed.loc[weight.nlargest(MOST_TOLD).index].iterrows()
+    ]
+    lines = [
+        {
+            "id": f"{row['list']}-{row['rank']}",
+            "mark": _mark(row),
+            "km": language.number(row["km"], 1),
+            "ends": [f"{x:.0f}, {y:.0f}" for x, y in row.geometry.coords],
+            "change": " → ".join(language.number(row[k], 3) for k in ("line_from", "line_to")),
+        }
+        for _, row in traverses_of(table).head(MOST_TOLD).iterrows()
+    ]
+    return {"layers": layers, "lines": lines}
+
+
+def _peak(row: Any) -> tuple[float, float]:
+    """Where a target scores highest, in kilometres on the grid."""
+    if "x" in row:
+        return kilometres(np.array([row["x"]]), np.array([row["y"]]))[0]
+    point = row.geometry.representative_point()
+    return kilometres(np.array([point.x]), np.array([point.y]))[0]
+
+
+def _drivers(row: Any, language: Language) -> list[tuple[str, str]]:
+    """The evidence that leads in a target, whose map it is, and of which year."""
+    told = row.get("drivers")
+    if not isinstance(told, str) or not told:
+        return []
+    return [(language.say("targets", "drivers"), language.phrase(told, "evidence_names"))]
+
+
+def _mark(row: Any) -> str:
+    return f"{TARGET_MARKS[str(row['list'])]}{row['rank']}"
+
+
+def _traverses(table: Any) -> list[list[tuple[float, float]]]:
+    """Lines to walk, in kilometres on the grid."""
+    if table is None or "line_to" not in table:
+        return []
+    lines = [np.asarray(line.coords) for line in traverses_of(table).geometry]
+    return [kilometres(line[:, 0], line[:, 1]) for line in lines]
+
+
+def _outlines(table: Any, grid: Grid, language: Language) -> list[dict[str, Any]]:
+    """Targets for the map: where they lie, and what a click on one tells."""
     if table is None:
         return []
     return [
@@ -337,6 +416,12 @@ def _outlines(table: Any, grid: Grid) -> list[dict[str, Any]]:
             "rank": int(row["rank"]),
             "kind": KINDS[str(row["list"])],
             "polygons": rings_of(row.geometry, grid.transform.a / 4),
+            "peak": _peak(row),
+            "told": [
+                (language.say("map", "target"), _mark(row)),
+                (language.say("targets", "area"), language.number(row["area_km2"], 1)),
+                *_drivers(row, language),
+            ],
         }
         for _, row in table.iterrows()
     ]
@@ -381,5 +466,7 @@ def _plain(surface: Surface, language: Language) -> dict[str, Any]:
         "colours": surface.colours,
         "values": surface.values,
         "shares": surface.shares,
-        "labels": surface.labels,
+        "labels": [
+            language.phrase(label, "applicability", "evidence_names") for label in surface.labels
+        ],
     }

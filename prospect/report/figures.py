@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from prospect.metrics import (
     reliability,
 )
 from prospect.model import Model
+from prospect.report.language import translated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,11 @@ def model_figures(model: Model, baselines: pd.DataFrame | None) -> Iterator[tupl
     if not found.any() or not area.any():
         return
     ours = score[found], score[area]
-    yield "rates", plots.plot_rates({"held out, in blocks": prediction_rate(*ours)})
+    honest = model.measures
+    if len(honest):
+        honest = honest[honest["folds"] == honest["folds"].iloc[0]]
+    curves = {"held out, in blocks": prediction_rate(*ours)}
+    yield "rates", plots.plot_rates(curves, measures=honest if len(honest) else None)
     point = prediction_area_point(*ours)
     yield "prediction_area", plots.plot_prediction_area(prediction_area(*ours), point)
     yield "reliability", plots.plot_reliability(reliability(*ours))
@@ -77,18 +81,8 @@ def as_image(figure: Figure, words: Mapping[str, str]) -> str:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        text.set_text(_translated(text.get_text(), words))
+        text.set_text(translated(text.get_text(), words))
     stream = io.BytesIO()
     with rc_context(_SETTINGS):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
-
-
-def _translated(text: str, words: Mapping[str, str]) -> str:
-    """A text in other words; as it is where there are none."""
-    for drawn, wanted in words.items():
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(drawn))
-        found = re.fullmatch(pattern, text)
-        if found:
-            return wanted.format(**found.groupdict())
-    return text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ class Language:
         text = str(self.words[section].get(key, key))
         return text.format(**values) if values else text
 
+    def phrase(self, text: str, *sections: str) -> str:
+        """A text of the program in the language's words, by its patterns; else as it is."""
+        for section in sections:
+            made = translated(text, self.words.get(section, {}))
+            if made != text:
+                return made
+        return text
+
     def number(self, value: float | None, digits: int = 2, *, sign: bool = False) -> str:
         """A number as the language writes it; a dash where there is none."""
         if value is None or not math.isfinite(value):
@@ -55,6 +65,30 @@ class Language:
         if space and rest == "km block folds":
             return self.say("fold_names", rest, size=size.replace(".", str(self.words["decimal"])))
         return self.say("fold_names", name)
+
+
+def translated(text: str, words: Mapping[str, str]) -> str:
+    """
+    A text in other words; as it is where there are none.
+
+    Parameters
+    ----------
+    text : str
+    words : mapping of text to text wanted
+        With ``{names}`` where a text has values; these are looked up as well. The first
+        that fits is taken.
+    """
+    for known, wanted in words.items():
+        found = _pattern(known).fullmatch(text)
+        if found:
+            values = {name: translated(value, words) for name, value in found.groupdict().items()}
+            return wanted.format(**values)
+    return text
+
+
+@cache
+def _pattern(known: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(known)), re.DOTALL)
 
 
 def load_language(code: str) -> Language:

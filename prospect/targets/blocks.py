@@ -17,7 +17,7 @@ from prospect.model import Model
 from prospect.raster import burn
 from prospect.samples import features_at
 from prospect.targets.cells import Cells, strips
-from prospect.targets.ranking import APPLICABLE, expected
+from prospect.targets.ranking import APPLICABLE, expected, prior_doubt
 from prospect.vector import to_crs
 
 ASKED = 20_000
@@ -97,8 +97,9 @@ def rank_blocks(
         if first is not None:
             made["first_share"] = first
     if band == "probability":
-        for name in ("expected", "expected_low", "expected_high"):
-            made[name] = [expected(float(value))[name] for value in own]
+        told = [expected(float(value), *prior_doubt(model)) for value in own]
+        for name in told[0]:
+            made[name] = [each[name] for each in told]
     made = made.sort_values("total", ascending=False, kind="stable").reset_index(drop=True)
     made["rank"] = np.arange(1, count + 1)
     made.attrs.update(
@@ -122,31 +123,54 @@ def first_share(
     array of shape (block,), or None
         None where the model has no members that could disagree.
     """
-    members = members_of(model.estimator)
-    if not members:
+    if not has_members(model.estimator):
         return None
     grid = Grid.of(stack)
     rows, cols, owner = _sample(shapes, grid)
-    features = features_at(model.builder, stack, rows, cols, workers=workers)
+    said = said_by_members(
+        model.estimator, features_at(model.builder, stack, rows, cols, workers=workers)
+    )
     asked = np.bincount(owner, minlength=len(shapes))
     wins = np.zeros(len(shapes))
-    for member in members:
-        mean = _ratio(np.bincount(owner, likelihood(member, features), len(shapes)), asked)
+    for score in said:
+        mean = _ratio(np.bincount(owner, score, len(shapes)), asked)
         wins[int(np.argmax(mean * weight))] += 1
-    return wins / len(members)
+    return wins / len(said)
 
 
-def members_of(estimator: Any) -> list[Any]:
-    """The members of the outermost ensemble, each able to score by itself."""
-    from sklearn.pipeline import Pipeline, make_pipeline
+def has_members(estimator: Any) -> bool:
+    """Whether an estimator is an ensemble whose members can score by themselves."""
+    found = getattr(_ensemble(estimator), "estimators_", None)
+    return isinstance(found, list) and all(hasattr(each, "predict_proba") for each in found)
 
-    if isinstance(estimator, Pipeline):
-        inner = members_of(estimator[-1])
-        return [make_pipeline(*(step for _, step in estimator.steps[:-1]), m) for m in inner]
-    found = getattr(estimator, "estimators_", None)
-    if not isinstance(found, list) or not all(hasattr(each, "predict_proba") for each in found):
-        return []
-    return found
+
+def said_by_members(estimator: Any, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """
+    The score of every member of the outermost ensemble.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted, with members; may stand at the end of a Pipeline.
+    features : array of shape (n, k)
+
+    Returns
+    -------
+    array of shape (member, n)
+    """
+    ensemble = _ensemble(estimator)
+    if ensemble is not estimator:
+        features = estimator[:-1].transform(features)
+    if hasattr(ensemble, "fills_"):
+        # The ensemble fills gaps before its members see them.
+        features = np.where(np.isnan(features), ensemble.fills_, features).astype(np.float32)
+    return np.stack([likelihood(member, features) for member in ensemble.estimators_])
+
+
+def _ensemble(estimator: Any) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def _sample(shapes: list[Any], grid: Grid) -> tuple[Cells, Cells, Cells]:

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy.spatial import KDTree
-from scipy.stats import poisson
+from scipy.stats import nbinom, poisson
 
 from prospect.errors import ModelError
 from prospect.grid import Grid, Window
@@ -80,7 +80,7 @@ def find_targets(
         'outside experience'), area_km2, share (of
         the sum of all scores), peak, mean, x, y (of the peak), lon, lat; spread,
         dissimilarity (means) and drivers where the map has them; nearest_km with a model;
-        expected, expected_low, expected_high where scores are probabilities.
+        expected, expected_low, expected_high, expected_by where scores are probabilities.
         ``attrs`` say threshold, valid and total.
 
     Raises
@@ -132,17 +132,56 @@ def find_targets(
         if known is not None:
             told["nearest_km"] = nearest / 1000
         if band == "probability":
-            told |= expected(float(score.sum()))
+            told |= expected(float(score.sum()), *prior_doubt(model))
         found[name].append((told, _outline(opened.grid, row, col)))
     listed = [each for name in LISTS for each in found[name]]
     rows, shapes = [told for told, _ in listed], [shape for _, shape in listed]
     return _framed(rows, shapes, opened.grid, limit, chosen.valid, chosen.total)
 
 
-def expected(total: float) -> dict[str, float]:
-    """Deposits to expect of a sum of probabilities, and 90 % of what chance makes of it."""
-    low, high = poisson.interval(0.9, total) if total > 0 else (0.0, 0.0)
-    return {"expected": total, "expected_low": float(low), "expected_high": float(high)}
+def expected(total: float, doubt: float = 0.0, by: str = "") -> dict[str, Any]:
+    """
+    Deposits to expect of a sum of probabilities, and an interval of 90 %.
+
+    Parameters
+    ----------
+    total : float
+        The sum: the mean number of deposits.
+    doubt : float
+        Variance of that mean over its square: of the prior, of the draws of the model.
+    by : str
+        What that is of.
+
+    Returns
+    -------
+    dict
+        expected; expected_low and expected_high, between which the number lies: Poisson where
+        the mean is certain, else negative binomial, the mixture of Poissons whose mean is
+        gamma distributed [1]_; expected_by, what the interval covers.
+
+    References
+    ----------
+    .. [1] Greenwood and Yule (1920). An inquiry into the nature of frequency distributions
+       representative of multiple happenings. Journal of the Royal Statistical Society 83(2).
+    """
+    low, high = 0.0, 0.0
+    if total > 0 and doubt > 0:
+        low, high = nbinom.interval(0.9, 1 / doubt, 1 / (1 + doubt * total))
+    elif total > 0:
+        low, high = poisson.interval(0.9, total)
+    return {
+        "expected": total,
+        "expected_low": float(low),
+        "expected_high": float(high),
+        "expected_by": f"chance and {by}" if doubt > 0 else "chance alone",
+    }
+
+
+def prior_doubt(model: Model | None) -> tuple[float, str]:
+    """What :func:`expected` takes of a model's prior."""
+    if model is None or model.prior is None:
+        return 0.0, ""
+    return model.prior.relative_variance, "prior"
 
 
 def _threshold(

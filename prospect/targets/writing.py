@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from pyproj import Transformer
 
 from prospect.errors import OutputError
 from prospect.raster import atomic_path
@@ -23,7 +26,8 @@ def write_targets(targets: Any, output: Path | str, formats: Sequence[str] = ())
     output : path
         ``.gpkg``, ``.geojson``, ``.shp`` or ``.csv``.
     formats : sequence of str
-        Endings of further files of the same name; ``gpx`` has the peaks as waypoints.
+        Endings of further files of the same name; ``gpx`` has the peaks as waypoints, and
+        the ends of traverses where :func:`prospect.targets.narrow` told them.
 
     Returns
     -------
@@ -55,11 +59,20 @@ def _waypoints(targets: Any, path: Path) -> None:
         raise OutputError(
             "Waypoints need longitude and latitude, which a local grid has not: leave out gpx."
         )
-    names, notes = [], []
+    names, notes, places = [], [], []
+    to_degrees = Transformer.from_crs(targets.crs, "EPSG:4326", always_xy=True)
     for _, row in targets.iterrows():
-        names.append(f"{TARGET_MARKS[str(row['list'])]}{row['rank']}")
+        name = f"{TARGET_MARKS[str(row['list'])]}{row['rank']}"
+        names.append(name)
         notes.append(
             f"{row['area_km2']:.1f} km2, peak {row['peak']:.2f}"
             + (f"; {row['drivers']}" if row.get("drivers") else "")
         )
-    write_waypoints(path, targets["lon"], targets["lat"], names, notes)
+        places.append((row["lon"], row["lat"]))
+        if "line_to" in targets and math.isfinite(row["line_to"]):
+            for end, which in (("1", "start"), ("2", "end")):
+                names.append(f"{name}-{end}")
+                notes.append(f"{which} of the traverse")
+                places.append(to_degrees.transform(row[f"line_x{end}"], row[f"line_y{end}"]))
+    lon, lat = zip(*places, strict=True) if places else ((), ())
+    write_waypoints(path, lon, lat, names, notes)

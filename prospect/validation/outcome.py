@@ -205,7 +205,11 @@ class Validation:
         name = NAMES[self.folds]
         title = f"{self.commodity.capitalize()}, {name}"
         return {
-            "rates": plots.plot_rates(self.curves, self.commodity.capitalize()),
+            "rates": plots.plot_rates(
+                self.curves,
+                self.commodity.capitalize(),
+                self.measures[self.measures["folds"] == self.folds],
+            ),
             "prediction_area": plots.plot_prediction_area(self.prediction_area, self.point, title),
             "reliability": plots.plot_reliability(self.reliability, title),
             "folds": plots.plot_folds(self.coordinates, self.positive, self.fold, title),

@@ -192,7 +192,7 @@ def _placed_table(path: Path, crs: str | None, x: str | None, y: str | None) -> 
         hint = suggest(xs, ys)
         raise LayerError(
             f"{path} gives coordinates in '{x}' and '{y}' without a coordinate system: "
-            "name it with --crs, for example EPSG:32642, or in prospect.toml"
+            "name it with --crs, for example EPSG:32642, here or of prospect init"
             f"{'; ' + hint if hint else ''}."
         )
     try:

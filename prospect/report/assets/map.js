@@ -9,15 +9,20 @@
     Number(v).toPrecision(digits).replace(/(\.\d*?)0+(e|$)/, "$1$2").replace(/\.(e|$)/, "$1").replace(".", words.decimal);
   const fixed = (v, digits) => v.toFixed(digits).replace(".", words.decimal);
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  const safe = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
 
   // Kilometres of the map's own grid; a pixel is a pixel, whatever the projection.
   const plane = L.extend({}, L.CRS.Simple, { distance: (a, b) => 1000 * Math.hypot(a.lat - b.lat, a.lng - b.lng) });
-  const map = L.map("map", { crs: plane, zoomSnap: 0.25, minZoom: -4, maxZoom: 9, attributionControl: false });
+  const map = L.map("map", { crs: plane, zoomSnap: 0.25, minZoom: -4, maxZoom: 9, attributionControl: false, zoomControl: false });
+  L.control.zoom({ zoomInTitle: words.zoom_in, zoomOutTitle: words.zoom_out }).addTo(map);
   const frame = [[south, west], [north, east]];
   map.fitBounds(frame);
   map.setMaxBounds(L.latLngBounds(frame).pad(0.5));
-  L.control.scale({ imperial: false, maxWidth: 160 }).addTo(map);
+  const scale = L.control.scale({ imperial: false, maxWidth: 160 });
+  const drawScale = scale._updateScale;
+  scale._updateScale = (line, text, ratio) => drawScale.call(scale, line, text.replace("km", words.km).replace(/ m$/, ` ${words.metre}`), ratio);
+  scale.addTo(map);
 
   const corner = (position, className, html) => {
     const control = L.control({ position });
@@ -77,9 +82,9 @@
     return L.imageOverlay(canvas.toDataURL(), frame, { className: "hatch" });
   };
 
-  const swatch = (colour, label) => `<li><span class="swatch" style="background:${colour}"></span>${label}</li>`;
+  const swatch = (colour, label) => `<li><span class="swatch" style="background:${colour}"></span>${safe(label)}</li>`;
   const legend = (surface) => {
-    let html = `<h3>${words.legend}: ${surface.title}</h3>`;
+    let html = `<h3>${words.legend}: ${safe(surface.title)}</h3>`;
     if (surface.kind === "shares") {
       const steps = [];
       surface.colours.forEach((colour, k) => { if (colour !== surface.colours[k - 1]) steps.push([colour, surface.shares[k]]); });
@@ -100,10 +105,18 @@
   const told = (surface, k) => {
     const code = surface.codes[k];
     if (!code) return words.gap;
-    if (surface.kind === "classes") return surface.labels[code - 1] ?? words.gap;
+    if (surface.kind === "classes") return safe(surface.labels[code - 1] ?? words.gap);
     const value = number(surface.values[code - 1]);
     return surface.kind === "shares" ? `${value}<br><small>${fill(words.rank, { share: number(100 * surface.shares[code - 1], 2) })}</small>` : value;
   };
+
+  const within = (target, x, y) => target.polygons.some((rings) => rings.reduce((odd, ring) => {
+    for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
+      const [a, b] = ring[i], [c, d] = ring[j];
+      if (b > y !== d > y && x < a + ((y - b) * (c - a)) / (d - b)) odd = !odd;
+    }
+    return odd;
+  }, false));
 
   let marker = null;
   const read = (x, y) => {
@@ -114,10 +127,15 @@
     if (col < 0 || row < 0 || col >= grid.cols || row >= grid.rows) html += `<p>${words.nothing}</p>`;
     else {
       const k = row * grid.cols + col;
-      const rows = data.surfaces.filter((s) => s.kind !== "shade").map((s) => `<dt>${s.title}</dt><dd>${told(s, k)}</dd>`);
+      const rows = data.surfaces.filter((s) => s.kind !== "shade").map((s) => `<dt>${safe(s.title)}</dt><dd>${told(s, k)}</dd>`);
+      const target = data.targets.find((each) => within(each, x, y));
+      if (target) rows.push(...target.told.map(([name, value]) => `<dt>${safe(name)}</dt><dd>${safe(value)}</dd>`));
       html += `<dl>${rows.join("")}<dt>${words.place}</dt><dd>${place(x, y)}</dd></dl>`;
     }
     $("readout").innerHTML = html;
+    // Beside the map the panel scrolls; what was asked for is brought into view.
+    const panel = $("panel");
+    if (panel.scrollHeight > panel.clientHeight) panel.scrollTop = $("readout").offsetTop - panel.offsetTop;
   };
 
   const choice = (box, type, name, label, checked, act) => {
@@ -156,6 +174,8 @@
       return L.layerGroup(target.rank <= 20 && target.kind === "inside" ? [shape, label] : [shape]);
     });
     if (shapes.length) overlay("targets", words.targets, L.layerGroup(shapes), true);
+    const walks = data.traverses.map((line) => L.polyline(line.map(([x, y]) => [y, x]), { color: "#ff2fd0", weight: 4, interactive: false }));
+    if (walks.length) overlay("traverses", words.traverses, L.layerGroup(walks), false);
     const marks = data.deposits.map(([x, y]) => L.circleMarker([y, x], { radius: 4, color: "#000", weight: 1.2, fillColor: "#fff", fillOpacity: 1, interactive: false }));
     if (marks.length) overlay("deposits", words.deposits, L.layerGroup(marks), true);
 
@@ -167,8 +187,8 @@
       if (!shape) return;
       $("map-section").scrollIntoView({ block: "start" });
       map.fitBounds(shape.getBounds().pad(0.6));
-      const c = shape.getBounds().getCenter();
-      read(c.lng, c.lat);
+      const { peak } = data.targets.find((each) => each.id === button.dataset.target);
+      read(...peak);
     }));
     document.body.dataset.ready = "true";
   });
