@@ -27,6 +27,7 @@ LAYERS = (
         "trees",
         "limits",
         "clusters",
+        "cluster",
     ),
     ("grid",),
     ("coordinates", "sheets"),
@@ -70,6 +71,7 @@ ONLY = {
     "click": ("prospect.cli",),
     "skops": ("prospect.model_file",),
     "pyflwdir": ("prospect.catchments",),
+    "distributed": ("prospect.cluster",),
 }
 NEVER = ("pickle", "osgeo", "fiona", "rioxarray", "dask")
 
