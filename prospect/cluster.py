@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from prospect.errors import ClusterError
@@ -61,12 +61,38 @@ def connect(
     if isinstance(scheduler, Client):
         yield scheduler
         return
+    # Of workers that die and of lost connections we speak ourselves.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is not None:
         with _client(str(scheduler)) as client:
             yield client
         return
     with _local(workers or os.cpu_count() or 1) as cluster, _client(cluster) as client:
         yield client
+
+
+class Seats(NamedTuple):
+    """Threads of all workers of a cluster, and the bytes of memory that each has at the least."""
+
+    threads: int
+    memory: float
+
+
+def survey(scheduler: str | Path | Client) -> Seats:
+    """
+    What a cluster has now; one thread where no worker is there yet.
+
+    Raises
+    ------
+    ClusterError
+        If no scheduler answers.
+    """
+    with connect(scheduler) as client:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    threads = sum(each["nthreads"] for each in workers)
+    # A limit of 0 is none.
+    memory = [each["memory_limit"] / each["nthreads"] for each in workers if each["memory_limit"]]
+    return Seats(max(1, threads), min(memory, default=float("inf")))
 
 
 def require_distributed() -> None:
@@ -109,15 +135,15 @@ def _client(where: str | LocalCluster) -> Iterator[Client]:
     """A client of a scheduler that answers."""
     from distributed import Client
 
-    # Of workers that die and of lost connections we speak ourselves.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         if isinstance(where, str):
             where = _address(where)
             # What is no server at all is told at once; a client would be long in giving up.
             if not reaches(where):
                 raise OSError("nothing listens there")
-        client = Client(where, timeout=PATIENCE, set_as_default=False)
+        # Through the scheduler, results take five times as long.
+        direct = None if isinstance(where, str) else True
+        client = Client(where, timeout=PATIENCE, set_as_default=False, direct_to_workers=direct)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ClusterError(
             f"No scheduler answers at {where} ({str(error) or type(error).__name__}): start one "
