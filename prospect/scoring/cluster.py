@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import platform
@@ -11,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Collection, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +36,6 @@ LOOK_EVERY = 1.0
 
 WAIT = 60.0
 """Seconds that a cluster without workers is waited for: those that died may come back."""
-
-FETCH = (60.0, 300.0, 1800.0)
-"""Seconds that a tile may take from its worker to here, each time it is tried."""
 
 KEPT = 4
 """Jobs that a worker keeps at the most, should clients die without taking theirs back."""
@@ -158,8 +157,6 @@ class Cluster(Engine):
     def take(self, window: Window, ticket: Ticket) -> Landed:
         """Fetch a tile from its worker."""
         assert isinstance(ticket, Flight)
-        self._flights.discard(ticket)
-        ticket.seat.flying -= 1
         address = ticket.seat.address
         try:
             tile, seconds = self._fetch(ticket)
@@ -172,6 +169,8 @@ class Cluster(Engine):
             error.add_note(f"(On the worker {address}.)")
             raise
         finally:
+            self._flights.discard(ticket)
+            ticket.seat.flying -= 1
             ticket.future.release()
         return Landed(window, tile, address.split("://")[-1], seconds)
 
@@ -192,16 +191,20 @@ class Cluster(Engine):
 
     def _fetch(self, flight: Flight) -> tuple[Tile | None, float]:
         """A tile's bands, and the seconds it took there."""
-        for patience in FETCH:
-            if flight.lost or flight.future.status in ("lost", "cancelled"):
-                break
-            try:
-                found: tuple[Tile | None, float] = flight.future.result(timeout=patience)
-            except TimeoutError:
-                # It may be gone since it was done.
-                self._look(now=True)
-            else:
-                return found
+        assert self.client is not None
+        if not flight.lost:
+            fetch = asyncio.run_coroutine_threadsafe(
+                self.client.gather(flight.future, asynchronous=True), self.client.loop.asyncio_loop
+            )
+            while not flight.lost:
+                with suppress(TimeoutError, CancelledError):
+                    found: tuple[Tile | None, float] = fetch.result(timeout=LOOK_EVERY)
+                    return found
+                if fetch.cancelled():
+                    break
+                # What was done is gone with a worker that died since.
+                self._look()
+            fetch.cancel()
         raise WorkerLostError(flight.seat.address)
 
     def _wait_for_workers(self) -> None:
