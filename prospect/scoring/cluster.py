@@ -11,9 +11,9 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,15 +125,16 @@ class Cluster(Engine):
         assert self.client is not None
         seat = min(self.seats.values(), key=lambda seat: seat.load)
         self._given += 1
-        future = self.client.submit(
-            score_there,
-            self._token,
-            tuple(window),
-            key=f"{self._token}-{self._given}",
-            workers=[seat.address],
-            allow_other_workers=False,
-            pure=False,
-        )
+        with self._answering():
+            future = self.client.submit(
+                score_there,
+                self._token,
+                tuple(window),
+                key=f"{self._token}-{self._given}",
+                workers=[seat.address],
+                allow_other_workers=False,
+                pure=False,
+            )
         future.add_done_callback(lambda _: self._wake.set())
         flight = Flight(future, seat)
         seat.flying += 1
@@ -231,14 +232,8 @@ class Cluster(Engine):
         assert self.client is not None
         if not now and time.monotonic() - self._looked < LOOK_EVERY:
             return
-        try:
+        with self._answering():
             there = self.client.nthreads()
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ClusterError(
-                f"The scheduler at {self._where} does not answer any more "
-                f"({str(error) or type(error).__name__}): start it again, and give the same "
-                "command with --resume."
-            ) from error
         self._looked = time.monotonic()
         for address in [address for address in self.seats if address not in there]:
             self._lose(self.seats.pop(address))
@@ -258,16 +253,17 @@ class Cluster(Engine):
     def _admit(self, addresses: Sequence[str], threads: dict[str, int]) -> None:
         """Give workers the job, if they would make of it what this computer makes."""
         assert self.client is not None
-        answers = self.client.run(
-            settle,
-            self._token,
-            self._payload,
-            _versions(),
-            self._files,
-            own=self.scheduler is None,
-            workers=list(addresses),
-            on_error="return",
-        )
+        with self._answering():
+            answers = self.client.run(
+                settle,
+                self._token,
+                self._payload,
+                _versions(),
+                self._files,
+                own=self.scheduler is None,
+                workers=list(addresses),
+                on_error="return",
+            )
         for address, answer in answers.items():
             if isinstance(answer, OSError):
                 # Gone again; if it is not, it is asked once more.
@@ -297,6 +293,18 @@ class Cluster(Engine):
             return
         if client.direct_to_workers is None or client.direct_to_workers:
             client.direct_to_workers = all(reaches(address, 2.0) for address in addresses)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """What is asked of a scheduler that is gone ends in a sentence."""
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ClusterError(
+                f"The scheduler at {self._where} does not answer any more "
+                f"({str(error) or type(error).__name__}): start it again, and give the same "
+                "command with --resume."
+            ) from error
 
     @property
     def _where(self) -> str:
