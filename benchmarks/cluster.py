@@ -91,8 +91,8 @@ def parts(country: Path, folder: Path) -> dict[str, float]:
     import cloudpickle
 
     from prospect.cluster import connect
-    from prospect.ground import Ground
     from prospect.grid import Window
+    from prospect.ground import Ground
     from prospect.scoring import prepare
     from prospect.scoring.attempts import run_tiles
     from prospect.scoring.cluster import Cluster
@@ -215,10 +215,11 @@ def report(folder: Path, million: float, rounds: int) -> str:
     counted = float(np.isfinite(stack["elevation"].values[::8, ::8]).mean())
     base = best["threads 2"]
     rows = [
-        f"| {name.split()[1]} {name.split()[0]} | {found['seconds']:.1f} | {found['Scoring']:.1f} | "
+        f"| {' '.join(name.split()[::-1])} | {found['seconds']:.1f} | {found['Scoring']:.1f} | "
         f"{found['processor']:.0f} | "
         f"{cells / found['Scoring'] / 1e6:.2f} | {base['seconds'] / found['seconds']:.2f} | "
-        f"{base['Scoring'] / found['Scoring']:.2f} | {base['processor'] / found['processor']:.2f} | "
+        f"{base['Scoring'] / found['Scoring']:.2f} | "
+        f"{base['processor'] / found['processor']:.2f} | "
         f"{found.get('start', 0.0):.1f} |"
         for name, found in best.items()
     ]
@@ -227,6 +228,7 @@ def report(folder: Path, million: float, rounds: int) -> str:
     sent = cells * len(BANDS) * 4 / best["workers 2"]["Scoring"] / 2
     sink = 1 / (1 / own["fetched"] + 1 / own["written"])
     through = 1 / (1 / own["through"] + 1 / own["written"])
+    wire = 1 / (1 / 118e6 + 1 / own["written"])
     read = sum(file.stat().st_size for file in country.glob("*.tif")) / cells
     land, box = (area / CELL for area in AUSTRALIA)
     rows_of_box = round((box * 3.7 / 4) ** 0.5)
@@ -241,7 +243,7 @@ def report(folder: Path, million: float, rounds: int) -> str:
     )
     tiles = len(large.windows)
     hours = land / each / 3600
-    checking = read * box / (read * cells / base["Checking"]) / 3600
+    checking = box / (cells / base["Checking"]) / 3600
     writing = box / (cells / base["Writing"]) / 3600
     taking = box * len(BANDS) * 4 / sink / 3600
     return f"""{shape[0]:,} × {shape[1]:,} cells, {counted:.0%} of them inside the country; {len(stack)} layers, 60
@@ -263,9 +265,9 @@ time; the bar is 0.9 for two workers. Four workers share {os.cpu_count()} proces
 | tiles written, with their journal | {own["written"] / 1e6:,.0f} MB/s |
 | a worker's tiles | {sent / 1e6:.1f} MB/s, {1 / (sent / (plan.cells / len(plan.windows) * len(BANDS) * 4)):.1f} s each |
 
-The client fetches and writes in turn, {sink / 1e6:,.0f} MB/s together: as much as {sink / sent:,.0f} workers make;
-{through / 1e6:,.0f} MB/s and {through / sent:,.0f} workers through the scheduler. Its own disk and network are those of
-this machine's loopback: on a wire of 1 Gbit/s, 118 MB/s at the most, it is {1 / (1 / 118e6 + 1 / own["written"]) / sent:,.0f} workers.
+The client fetches and writes in turn, {sink / 1e6:,.0f} MB/s together: as much as {sink / sent:,.0f} workers
+make; {through / 1e6:,.0f} MB/s and {through / sent:,.0f} workers through the scheduler. The wire was this machine's
+loopback: one of 1 Gbit/s, 118 MB/s at the most, would make it {wire / sent:,.0f} workers.
 
 ## A continent at 30 m, on paper
 
@@ -283,12 +285,11 @@ Australia: {land / 1e9:.1f} thousand million cells of land in a box of {box / 1e
 | disk of the client, meanwhile | {large.disk / 1e9:,.0f} GB |
 
 What breaks first, in order: the cap of 20 thousand million cells (`PROSPECT_MAX_CELLS`), which a
-larger continent passes; then the client's last stage, which no worker shares and which passes the
-work of the workers from some {hours / max(writing + checking, 1e-9):,.0f} of them on; then the wire between
-workers and client. What {read * box / 1e9:,.0f} GB of layers cost on a shared disk that all workers
-read at once is not in these figures: they were read from this machine's own, mostly out of its memory.
-
-"""
+larger continent passes; then the client's first and last stage, which no worker shares and which
+take longer than the tiles from some {hours / (writing + checking):,.0f} workers on; then the wire between workers and client.
+What it costs to read {read * box / 1e9:,.0f} GB of layers from a shared disk, all workers at once, is not in these
+figures: they came from this machine's own, mostly out of its memory.
+"""  # noqa: E501
 
 
 def main() -> None:
@@ -301,10 +302,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.side:
         what, country, folder = asked.side
-        work = parts if what == "parts" else None
-        found = (
-            work(Path(country), Path(folder)) if work else side(what, Path(country), Path(folder))
-        )
+        at = Path(country), Path(folder)
+        found = parts(*at) if what == "parts" else side(what, *at)
         print(json.dumps(found))
         return
     import cloudpickle
@@ -316,10 +315,10 @@ def main() -> None:
     text = report(folder, asked.cells, asked.rounds)
     print(text)
     if asked.write:
-        command = (
+        how = (
             f"python benchmarks/cluster.py --cells {asked.cells:g} --rounds {asked.rounds} --write"
         )
-        RESULTS.write_text(f"# A cluster beside threads\n\nMade by `{command}`.\n\n{text}", "utf-8")
+        RESULTS.write_text(f"# A cluster beside threads\n\nMade by `{how}`.\n\n{text}", "utf-8")
 
 
 if __name__ == "__main__":
