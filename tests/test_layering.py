@@ -48,6 +48,7 @@ LAYERS = (
     ("model", "model_file"),
     ("samples", "record", "bands"),
     ("doubts",),
+    ("held_out",),
     ("training",),
     ("several", "updating"),
     ("plots", "validation", "explanation"),
