@@ -43,3 +43,7 @@ class OutputError(ProspectError):
 
 class TileError(ProspectError):
     """A tile of a map cannot be computed, even by itself."""
+
+
+class ClusterError(ProspectError):
+    """A cluster does not answer, or none of its workers can be used."""

@@ -17,6 +17,7 @@ from prospect.cli.options import (
     takes_drivers,
     takes_progress,
     takes_quiet,
+    takes_scheduler,
     takes_sheet,
     takes_vectors,
     takes_workers,
@@ -214,7 +215,10 @@ def train(
         click.echo(f"\nThe model is in {path}.\n")
 
 
-@click.command(epilog="Example: prospect score gold.prospect rasters/*.tif -o gold.tif --workers 2")
+@click.command(
+    epilog="Examples: prospect score gold.prospect rasters/*.tif -o gold.tif --workers 2; on a "
+    "cluster: prospect score gold.prospect country/ -o gold.tif --scheduler tcp://10.0.0.5:8786"
+)
 @click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
@@ -243,11 +247,12 @@ def train(
 )
 @click.option(
     "--engine",
-    type=click.Choice(["threads", "serial", "processes"]),
+    type=click.Choice(["threads", "serial", "processes", "dask"]),
     default="threads",
     show_default=True,
-    help="How tiles are computed.",
+    help="How tiles are computed: dask starts a cluster of --workers processes here.",
 )
+@takes_scheduler
 @click.option(
     "--tile",
     type=click.IntRange(min=1),
@@ -258,7 +263,8 @@ def train(
     "--max-memory",
     type=Memory(),
     metavar="SIZE",
-    help="Of all processes together, e.g. 1.5GB, which is the default where twice as much is free.",
+    help="Of all processes together, e.g. 1.5GB, which is the default where twice as much is free; "
+    "with --scheduler, of each thread of a worker.",
 )
 @click.option(
     "--bands",
@@ -293,6 +299,7 @@ def score(
     permissive: str | None,
     exclude: Path | None,
     engine: str,
+    scheduler: str | None,
     tile: int | None,
     compress: str,
     max_memory: float | None,
@@ -346,6 +353,7 @@ def score(
         bands=None if bands is None else [name.strip() for name in bands.split(",")],
         engine=engine,
         workers=workers,
+        scheduler=scheduler,
         tile=tile,
         max_memory=max_memory,
         mapping=names,

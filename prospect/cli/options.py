@@ -57,6 +57,16 @@ def takes_workers(command: F) -> F:
     )(command)
 
 
+def takes_scheduler(command: F) -> F:
+    """Let a command use a cluster."""
+    return click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Work on all workers of this dask.distributed cluster, e.g. tcp://10.0.0.5:8786, or "
+        "the file of its scheduler. It must be trusted.",
+    )(command)
+
+
 def takes_quiet(command: F) -> F:
     """Let a command be silent."""
     return click.option("-q", "--quiet", is_flag=True, help="Show no progress.")(command)

@@ -89,7 +89,9 @@ def settle(
         )
         out = np.empty(block.shape, np.float32)
         step.operation.compute(block, out=out, cell=cell, **step.parameters)
-        layer = xr.Variable(("y", "x"), indexing.LazilyIndexedArray(_Kept(out)))
+        kept = _Kept(out)
+        data = indexing.LazilyIndexedArray(kept)
+        layer = xr.Variable(("y", "x"), data, {"source": kept.path})
         stack = stack.assign({_hidden(steps, step): layer})
     return stack
 

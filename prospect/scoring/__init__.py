@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from prospect.cluster import survey
 from prospect.errors import ModelError
 from prospect.ground import Area, read_area
 from prospect.matching import bind
@@ -18,6 +20,9 @@ from prospect.scoring.output import DISCLAIMER, files_of
 from prospect.scoring.plan import TilePlan, lay_plan
 from prospect.scoring.run import Run
 from prospect.scoring.tile import Job, score_tile
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = [
     "DISCLAIMER",
@@ -40,6 +45,7 @@ def score(
     bands: Sequence[str] | None = None,
     engine: str = "threads",
     workers: int | None = None,
+    scheduler: str | Path | Client | None = None,
     tile: int | None = None,
     max_memory: float | None = None,
     mapping: Mapping[str, str] | None = None,
@@ -62,16 +68,20 @@ def score(
         in memory.
     bands : sequence of str, optional
         By default all that the model can make.
-    engine : {'threads', 'serial', 'processes'}
-        The bytes are the same from all.
+    engine : {'threads', 'serial', 'processes', 'dask'}
+        The bytes are the same from all. ``dask`` needs the extra of that name and starts a
+        cluster of processes on this computer.
     workers : int, optional
         By default one a processor, or as many as memory allows.
+    scheduler : str, path or distributed.Client, optional
+        A cluster of dask.distributed that is there, as of :func:`prospect.cluster.connect`:
+        all its workers are used, and read layers by the paths that they have here.
     tile : int, optional
         Side of a tile in cells, rounded up to whole lattice blocks of 256. By default
         what memory allows.
     max_memory : float, optional
         Bytes of all processes together; by default 1.5 GB, or half of what is free if that
-        is less.
+        is less. With a scheduler, bytes of each thread of a worker.
     mapping : mapping of the model's layer names to the stack's, optional
         Settles doubts.
     exclude : path or Area, optional
@@ -99,7 +109,9 @@ def score(
         If the output cannot be written, another run is writing it, or what was to be
         resumed is of another run.
     TileError
-        If a tile cannot be computed, even alone.
+        If tiles cannot be computed, even alone; all others are done then, and kept.
+    ClusterError
+        If a cluster does not answer, or none of its workers can be used.
     """
     run = prepare(
         model,
@@ -108,6 +120,7 @@ def score(
         bands=bands,
         engine=engine,
         workers=workers,
+        scheduler=scheduler,
         tile=tile,
         max_memory=max_memory,
         mapping=mapping,
@@ -126,6 +139,7 @@ def prepare(
     bands: Sequence[str] | None = None,
     engine: str = "threads",
     workers: int | None = None,
+    scheduler: str | Path | Client | None = None,
     tile: int | None = None,
     max_memory: float | None = None,
     mapping: Mapping[str, str] | None = None,
@@ -146,6 +160,12 @@ def prepare(
     Run
         ``run.plan.describe()`` says what it takes, ``run.expect()`` how long.
     """
+    if scheduler is not None:
+        if workers is not None:
+            raise ModelError(
+                "A scheduler has workers of its own: give the number of workers, or a scheduler."
+            )
+        engine = "dask"
     require_engine(engine)
     if tile is not None and tile < 1:
         raise ModelError(f"A tile has at least one cell a side, but {tile} came.")
@@ -156,15 +176,17 @@ def prepare(
     target = None if output is None else Path(output)
     if target is not None:
         files_of(target, job.maker.bands)
+    seats = None if scheduler is None else survey(scheduler)
     plan = lay_plan(
         grid,
         model.builder.plan(),
         model.builder.cell_,
         job.maker.bands,
         engine=engine,
-        workers=workers,
+        workers=workers if seats is None else seats.threads,
         tile=tile,
         max_memory=max_memory,
+        each=None if seats is None else seats.memory,
         to_disk=target is not None,
     )
-    return Run(model, job, plan, target, compress, resume)
+    return Run(model, job, plan, target, compress, resume, scheduler)

@@ -1,24 +1,34 @@
-"""Who computes tiles: this thread, several threads, or processes; and what becomes of failures."""
+"""Who computes tiles: this thread, several threads, processes, or the workers of a cluster."""
 
 from __future__ import annotations
 
-import logging
 import signal
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Hashable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from typing import Any, NamedTuple, cast
 
-from prospect.errors import ModelError, TileError
+from prospect.cluster import require_distributed
+from prospect.errors import ModelError
 from prospect.grid import Window
 from prospect.scoring.tile import Job, Tile, score_tile
 
-log = logging.getLogger(__name__)
+Ticket = Hashable
+"""What stands for a tile that is under way."""
 
-ATTEMPTS = 2
-"""How often a tile that failed among others is tried alone."""
 
-Landed = tuple[Window, Tile | None]
+class Landed(NamedTuple):
+    """
+    A tile that is done.
+
+    ``by`` names its worker and ``seconds`` are those it took there, where several computers
+    may share the work.
+    """
+
+    window: Window
+    tile: Tile | None
+    by: str = ""
+    seconds: float = 0.0
 
 
 class Engine(ABC):
@@ -26,7 +36,14 @@ class Engine(ABC):
     Where tiles are computed.
 
     To add one: say how it takes a tile, and how it starts again once its workers are lost.
+
+    Attributes
+    ----------
+    brittle : bool
+        Whether a worker that dies takes the tiles of all others along.
     """
+
+    brittle = False
 
     def __init__(self, job: Job, workers: int) -> None:
         self.job, self.workers = job, workers
@@ -37,8 +54,17 @@ class Engine(ABC):
         return self.workers + 1
 
     @abstractmethod
-    def submit(self, window: Window) -> Future[Tile | None]:
+    def submit(self, window: Window) -> Ticket:
         """Have a tile computed."""
+
+    def landed(self, tickets: Collection[Ticket]) -> Collection[Ticket]:
+        """Wait until tiles are done, well or not; which."""
+        futures = cast("Collection[Future[Tile | None]]", tickets)
+        return wait(futures, return_when=FIRST_COMPLETED).done
+
+    def take(self, window: Window, ticket: Ticket) -> Landed:
+        """A tile that is done; raises what it failed of."""
+        return Landed(window, cast("Future[Tile | None]", ticket).result())
 
     @abstractmethod
     def restart(self, workers: int) -> None:
@@ -47,6 +73,10 @@ class Engine(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Let no further tile begin, and end."""
+
+    def remarks(self) -> dict[str, Any]:
+        """What a manifest should say of who computed the map; nothing where all are alike."""
+        return {}
 
 
 class Serial(Engine):
@@ -97,6 +127,7 @@ class Threads(Engine):
 class Processes(Engine):
     """In processes, each of which gets the job once."""
 
+    brittle = True
     pool: Executor | None = None
 
     def submit(self, window: Window) -> Future[Tile | None]:
@@ -117,104 +148,39 @@ class Processes(Engine):
             self.pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
 
 
-ENGINES: dict[str, type[Engine]] = {"threads": Threads, "serial": Serial, "processes": Processes}
+_LOCAL: dict[str, type[Engine]] = {
+    "threads": Threads,
+    "serial": Serial,
+    "processes": Processes,
+}
+ENGINES = (*_LOCAL, "dask")
 
 
-def require_engine(name: str) -> type[Engine]:
+def require_engine(name: str) -> str:
     """
-    An engine by its name.
+    The name of an engine that is there.
 
     Raises
     ------
     ModelError
-        If there is none.
+        If there is none of that name.
+    ClusterError
+        If it is that of clusters and dask.distributed is not installed.
     """
     if name not in ENGINES:
         raise ModelError(f"Engine '{name}' is unknown; there are {', '.join(ENGINES)}.")
-    return ENGINES[name]
+    if name == "dask":
+        require_distributed()
+    return name
 
 
-def run_tiles(engine: Engine, windows: Sequence[Window]) -> Generator[Landed, None, None]:
-    """
-    Tiles as they are done, few of them in flight.
+def make_engine(name: str, job: Job, workers: int, scheduler: Any = None) -> Engine:
+    """An engine by its name; of clusters, with the scheduler to go to."""
+    if name in _LOCAL:
+        return _LOCAL[name](job, workers)
+    from prospect.scoring.cluster import Cluster
 
-    A tile that fails is tried again alone, once those in flight have landed; so it is when
-    its worker dies, and its neighbours with it.
-
-    Yields
-    ------
-    window : Window
-    tile : mapping of str to array, or None
-
-    Raises
-    ------
-    TileError
-        If a tile fails alone too.
-    """
-    left = deque(windows)
-    flying: dict[Future[Tile | None], Window] = {}
-    engine.restart(engine.workers)
-    try:
-        while left or flying:
-            while left and len(flying) < engine.ahead:
-                window = left.popleft()
-                flying[engine.submit(window)] = window
-            failed: list[Window] = []
-            yield from _land(flying, failed, FIRST_COMPLETED)
-            if failed:
-                yield from _land(flying, failed, "ALL_COMPLETED")
-                yield from _each_alone(engine, failed)
-                engine.restart(engine.workers)
-    finally:
-        engine.stop()
-
-
-def _land(
-    flying: dict[Future[Tile | None], Window], failed: list[Window], until: str
-) -> Iterator[Landed]:
-    """What is done; what failed is noted."""
-    done, _ = wait(flying, return_when=until)
-    for future in done:
-        window, error = flying.pop(future), future.exception()
-        if error is None:
-            yield window, future.result()
-        else:
-            log.warning("%s failed (%s): it is tried again alone.", _named(window), _told(error))
-            failed.append(window)
-
-
-def _each_alone(engine: Engine, windows: Sequence[Window]) -> Iterator[Landed]:
-    """Failed tiles one after the other, each by itself."""
-    engine.restart(1)
-    for window in windows:
-        for attempt in range(1, ATTEMPTS + 1):
-            future = engine.submit(window)
-            error = future.exception()
-            if error is None:
-                log.warning("%s went well when alone.", _named(window))
-                yield window, future.result()
-                break
-            if attempt == ATTEMPTS:
-                raise TileError(
-                    f"{_named(window)} cannot be scored, also alone: {_told(error)}"
-                ) from error
-            engine.restart(1)
-
-
-def _named(window: Window) -> str:
-    return (
-        f"The tile of rows {window.row}–{window.row + window.height} and columns "
-        f"{window.col}–{window.col + window.width}"
-    )
-
-
-def _told(error: BaseException) -> str:
-    """An error in words."""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory, so give a smaller --max-memory or fewer --workers"
-    if type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool"):
-        return "a worker died, killed by the system or for want of memory"
-    return str(error) or type(error).__name__
+    return Cluster(job, workers, scheduler)
 
 
 _HERE: list[Job] = []

@@ -54,6 +54,8 @@ class TilePlan:
         Bytes at the most.
     disk : float
         Bytes at the most, while the map is made.
+    apart : bool
+        Whether workers are on other computers; then ``memory`` is that of each.
     """
 
     windows: tuple[Window, ...]
@@ -63,6 +65,7 @@ class TilePlan:
     workers: int
     memory: float
     disk: float
+    apart: bool = False
 
     @property
     def cells(self) -> int:
@@ -74,13 +77,14 @@ class TilePlan:
         count = len(self.windows)
         height = max(window.height for window in self.windows)
         width = max(window.width for window in self.windows)
-        one = {"threads": "thread", "processes": "process"}
-        who = self.engine if self.workers > 1 else one.get(self.engine, self.engine)
+        one = {"threads": "thread", "processes": "process", "dask": "worker of a cluster"}
+        many = {"dask": "workers of a cluster"}
+        who = (one if self.workers == 1 else many).get(self.engine, self.engine)
         disk = f", {self.disk / 1e9:.2g} GB of disk" if self.disk else ""
         return (
             f"{self.cells:,} cells in {count:,} {'tile' if count == 1 else 'tiles'} of up to "
             f"{height} × {width}, {max(self.halo)} cells of halo; {self.workers} {who}, up to "
-            f"{self.memory / 1e9:.2g} GB of memory{disk}."
+            f"{self.memory / 1e9:.2g} GB of memory{' each' if self.apart else ''}{disk}."
         )
 
 
@@ -94,6 +98,7 @@ def lay_plan(
     workers: int | None = None,
     tile: int | None = None,
     max_memory: float | None = None,
+    each: float | None = None,
     to_disk: bool = True,
 ) -> TilePlan:
     """
@@ -117,6 +122,9 @@ def lay_plan(
     max_memory : float, optional
         Bytes of all processes together; by default 1.5 GB, or half of what is free if that
         is less.
+    each : float, optional
+        Bytes of memory that every worker has to itself, on whatever computer it is: then
+        ``max_memory`` is that of one worker.
     to_disk : bool
         Whether the map goes to files.
 
@@ -128,24 +136,30 @@ def lay_plan(
     if tile is not None and tile < 1:
         raise ModelError(f"A tile has at least one cell a side, but {tile} came.")
     wanted = max(1, workers or os.cpu_count() or 1) if engine != "serial" else 1
-    allowed = max_memory if max_memory is not None else min(MOST_MEMORY, free_memory() / 2)
+    free = free_memory() / 2 if each is None else each
+    allowed = max_memory if max_memory is not None else min(MOST_MEMORY, free)
     held = 0 if to_disk else _bytes_of(bands) * grid.rows * grid.cols
 
     def memory(shape: tuple[int, int], count: int) -> float:
-        processes = count if engine == "processes" else 0
-        each = tile_bytes(plan, cell, bands, shape, grid)
-        return held + _base() + CACHE + count * each + processes * (BASE + CACHE)
+        tiles = tile_bytes(plan, cell, bands, shape, grid)
+        if engine == "dask":
+            # What is done waits with its worker until it is asked for.
+            tiles += 2.0 * _bytes_of(bands) * shape[0] * shape[1] * LATTICE**2
+        if each is not None:
+            return BASE + CACHE + tiles
+        processes = count if engine in ("processes", "dask") else 0
+        return held + _base() + CACHE + count * tiles + processes * (BASE + CACHE)
 
     across, down = -(-grid.cols // LATTICE), -(-grid.rows // LATTICE)
     if tile is not None:
         side = -(-tile // LATTICE)
         shape = min(side, down), min(side, across)
     else:
-        while memory((1, 1), wanted) > allowed and wanted > 1 and workers is None:
+        while memory((1, 1), wanted) > allowed and wanted > 1 and workers is None and each is None:
             wanted -= 1
         needed = memory((1, 1), wanted)
         # What cannot be kept is refused where it was asked for, or where it cannot end well.
-        if needed > allowed and (max_memory is not None or needed > free_memory()):
+        if needed > allowed and (max_memory is not None or needed > 2 * free):
             raise ModelError(
                 f"{needed / 1e9:.2f} GB of memory are needed for {wanted} tiles of {LATTICE} × "
                 f"{LATTICE} cells at a time, with {plan.depth} features and their halos, but "
@@ -177,6 +191,7 @@ def lay_plan(
         workers=wanted,
         memory=memory(shape, min(wanted, len(windows))),
         disk=DISK_FACTOR * _bytes_of(bands) * grid.rows * grid.cols if to_disk else 0.0,
+        apart=each is not None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ import xarray as xr
 from prospect.errors import GridError
 from prospect.grid import Grid, Window
 from prospect.model import Model
-from prospect.progress import Progress, silent
+from prospect.progress import Done, Progress, silent
 from prospect.raster import require_space
-from prospect.scoring.engines import require_engine, run_tiles
+from prospect.scoring.attempts import run_tiles
+from prospect.scoring.engines import Engine, Landed, make_engine
 from prospect.scoring.identity import key_of, made_of
 from prospect.scoring.journal import Blocks, Journal, WorkFolder
 from prospect.scoring.output import (
@@ -47,6 +49,8 @@ class Run:
     output : path, optional
     compress : str
     resume : bool
+    scheduler : str, path or distributed.Client, optional
+        Of a cluster that is there.
     """
 
     model: Model
@@ -55,6 +59,7 @@ class Run:
     output: Path | None
     compress: str
     resume: bool
+    scheduler: Any = None
 
     @property
     def grid(self) -> Grid:
@@ -65,6 +70,14 @@ class Run:
         """The job, once what looks at the whole map is computed, once for all workers."""
         stack = self.job.builder.settle(self.job.stack, self.job.bindings)
         return replace(self.job, stack=stack)
+
+    def _engine(self) -> Engine:
+        return make_engine(self.plan.engine, self.settled(), self.plan.workers, self.scheduler)
+
+    @property
+    def _threads(self) -> int:
+        """Of this process, where it works itself: the workers may be on other computers."""
+        return min(self.plan.workers, os.cpu_count() or 1) if self.plan.apart else self.plan.workers
 
     def expect(self) -> tuple[float, float]:
         """
@@ -97,14 +110,14 @@ class Run:
         """The map as a Dataset."""
         bands, grid = self.job.maker.bands, self.grid
         values = {band.name: band.empty(grid.shape) for band in bands}
-        engine = require_engine(self.plan.engine)(self.settled(), self.plan.workers)
+        engine = self._engine()
         any_cell = False
         with progress(f"Scoring {self.model.commodity}", self.plan.cells, "cells") as done:
-            for window, tile in run_tiles(engine, self.plan.windows):
-                for name, block in (tile or {}).items():
-                    values[name][window.slices] = block
+            for landed in run_tiles(engine, self.plan.windows):
+                for name, block in (landed.tile or {}).items():
+                    values[name][landed.window.slices] = block
                     any_cell = any_cell or bool(np.isfinite(block).any())
-                done(window.height * window.width)
+                tell(done, landed)
         require_some(any_cell)
         return as_dataset(self.model, grid, bands, values)
 
@@ -113,7 +126,7 @@ class Run:
         assert self.output is not None
         with WorkFolder(self.output) as work:
             with progress("Checking the layers"):
-                made = made_of(self.model, self.job, self.plan.workers)
+                made = made_of(self.model, self.job, self._threads)
                 journal = Journal(work.path / "journal.jsonl", key_of(made, self.job))
             entries = journal.read() if self.resume else []
             if not entries:
@@ -146,7 +159,7 @@ class Run:
             compress=self.compress,
             work=work.path,
             again=bool(entries),
-            threads=self.plan.workers,
+            threads=self._threads,
         ) as files:
             blocks = Blocks(grid.window)
             entries = [entry for entry in entries if files.holds(*entry)]
@@ -160,16 +173,17 @@ class Run:
                     files.accept(window)
             if len(left) < len(windows):
                 title += f", {len(windows) - len(left)} of {len(windows)} tiles done before"
-            engine = require_engine(self.plan.engine)(self.settled(), self.plan.workers)
+            engine = self._engine()
             cells = sum(window.height * window.width for window in left)
             # Closing is what stops the workers when something fails here.
             with (
                 progress(title, cells, "cells") as done,
-                closing(run_tiles(engine, left)) as landed,
+                closing(run_tiles(engine, left)) as tiles,
             ):
-                for window, tile in landed:
-                    journal.add(window, files.write(window, tile))
-                    done(window.height * window.width)
+                for landed in tiles:
+                    journal.add(landed.window, files.write(landed.window, landed.tile))
+                    tell(done, landed)
+            made = made | engine.remarks()
             values = files.values()
             with progress("Writing the map"):
                 files.finish()
@@ -186,3 +200,12 @@ class Run:
             )
         else:
             work.remove()
+
+
+def tell(done: Done, landed: Landed) -> None:
+    """Tell the progress of a tile, and whose it is where that is of interest."""
+    cells = landed.window.height * landed.window.width
+    if landed.by:
+        done(cells, by=landed.by, seconds=landed.seconds)
+    else:
+        done(cells)

@@ -1,0 +1,399 @@
+"""Tiles on a cluster of dask.distributed: a worker gets the job once, and few tiles at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prospect._version import __version__
+from prospect.cluster import connect, is_local, reaches
+from prospect.errors import ClusterError
+from prospect.grid import Window
+from prospect.record import versions
+from prospect.scoring.engines import Engine, Landed, Ticket
+from prospect.scoring.tile import Job, Tile, score_tile
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at which workers are there."""
+
+WAIT = 60.0
+"""Seconds that a cluster without workers is waited for: those that died may come back."""
+
+FETCH = (60.0, 300.0, 1800.0)
+"""Seconds that a tile may take from its worker to here, each time it is tried."""
+
+KEPT = 4
+"""Jobs that a worker keeps at the most, should clients die without taking theirs back."""
+
+
+class WorkerLostError(Exception):
+    """A worker is gone."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"its worker {address} died, killed by the system or for want of memory")
+
+
+class NotSettledError(Exception):
+    """A worker does not have the job: another process has come to its address."""
+
+
+@dataclass
+class Seat:
+    """A worker that is used: its threads, its kind of processor, and how many tiles it has."""
+
+    address: str
+    threads: int
+    processor: str
+    flying: int = 0
+
+    @property
+    def load(self) -> float:
+        """Tiles a thread."""
+        return self.flying / self.threads
+
+
+@dataclass(eq=False)
+class Flight:
+    """A tile that a worker was given."""
+
+    future: Future
+    seat: Seat
+    lost: bool = False
+
+
+class Cluster(Engine):
+    """
+    On the workers of a cluster, a future a tile, each given to one worker and to no other.
+
+    So a tile that kills its worker kills no second one before it is tried alone, whatever the
+    cluster's own rules are, and no worker waits for the next tile. Workers that come are used
+    once they are found to have our versions and to see the layers; tiles of those that go
+    count as failed.
+    """
+
+    def __init__(self, job: Job, workers: int, scheduler: Any = None) -> None:
+        super().__init__(job, workers)
+        self.scheduler = scheduler
+        self.client: Client | None = None
+        self.seats: dict[str, Seat] = {}
+        self.refused: dict[str, str] = {}
+        self._held = ExitStack()
+        self._token = f"prospect-{uuid.uuid4().hex}"
+        self._given = 0
+        self._looked = 0.0
+        self._kinds: set[str] = set()
+        self._flights: set[Flight] = set()
+        self._wake = threading.Event()
+
+    @property
+    def ahead(self) -> int:
+        """A tile a thread, and one more a worker, so that none waits."""
+        return max(1, sum(seat.threads + 1 for seat in self.seats.values()))
+
+    def restart(self, workers: int) -> None:
+        """Find the cluster, or start one; lost workers come back by themselves."""
+        if self.client is not None:
+            return
+        import cloudpickle
+
+        number = None if self.scheduler is not None else workers
+        self.client = self._held.enter_context(connect(self.scheduler, number))
+        self._payload = cloudpickle.dumps(self.job)
+        self._files = files_of_job(self.job)
+        self._wait_for_workers()
+
+    def submit(self, window: Window) -> Ticket:
+        """Give a tile to the worker that has fewest."""
+        self._look()
+        if not self.seats:
+            self._wait_for_workers()
+        assert self.client is not None
+        seat = min(self.seats.values(), key=lambda seat: seat.load)
+        self._given += 1
+        future = self.client.submit(
+            score_there,
+            self._token,
+            tuple(window),
+            key=f"{self._token}-{self._given}",
+            workers=[seat.address],
+            allow_other_workers=False,
+            pure=False,
+        )
+        future.add_done_callback(lambda _: self._wake.set())
+        flight = Flight(future, seat)
+        seat.flying += 1
+        self._flights.add(flight)
+        return flight
+
+    def landed(self, tickets: Collection[Ticket]) -> Collection[Ticket]:
+        """Wait, and look which workers are there meanwhile."""
+        while True:
+            self._wake.clear()
+            self._look()
+            done = [
+                flight
+                for flight in tickets
+                if isinstance(flight, Flight) and (flight.lost or flight.future.done())
+            ]
+            if done:
+                return done
+            self._wake.wait(LOOK_EVERY)
+
+    def take(self, window: Window, ticket: Ticket) -> Landed:
+        """Fetch a tile from its worker."""
+        assert isinstance(ticket, Flight)
+        self._flights.discard(ticket)
+        ticket.seat.flying -= 1
+        address = ticket.seat.address
+        try:
+            tile, seconds = self._fetch(ticket)
+        except NotSettledError:
+            self.seats.pop(address, None)
+            raise
+        except WorkerLostError:
+            raise
+        except Exception as error:
+            error.add_note(f"(On the worker {address}.)")
+            raise
+        finally:
+            ticket.future.release()
+        return Landed(window, tile, address.split("://")[-1], seconds)
+
+    def stop(self) -> None:
+        """Take back what was asked for; a cluster that was there stays as it was."""
+        if self.client is None:
+            return
+        with suppress(Exception):
+            if not is_local(self.client):
+                self.client.cancel([flight.future for flight in self._flights], force=True)
+                self.client.run(forget, self._token, workers=list(self.seats), on_error="return")
+        self._held.close()
+        self.client = None
+
+    def remarks(self) -> dict[str, Any]:
+        """The kinds of processors, where there were several."""
+        return {"processors": sorted(self._kinds)} if len(self._kinds) > 1 else {}
+
+    def _fetch(self, flight: Flight) -> tuple[Tile | None, float]:
+        """A tile's bands, and the seconds it took there."""
+        for patience in FETCH:
+            if flight.lost or flight.future.status in ("lost", "cancelled"):
+                break
+            try:
+                found: tuple[Tile | None, float] = flight.future.result(timeout=patience)
+            except TimeoutError:
+                # It may be gone since it was done.
+                self._look(now=True)
+            else:
+                return found
+        raise WorkerLostError(flight.seat.address)
+
+    def _wait_for_workers(self) -> None:
+        """Wait until a worker can be used; say so if none comes."""
+        begin = time.monotonic()
+        while not self.seats:
+            self._look(now=True)
+            if self.seats:
+                break
+            if self.refused:
+                raise ClusterError(
+                    f"No worker of {self._where} can be used: the worker "
+                    f"{next(iter(self.refused.values()))}."
+                )
+            if time.monotonic() - begin > WAIT:
+                raise ClusterError(
+                    f"No worker is at {self._where}, and none came within {WAIT:.0f} s: start some "
+                    "with 'dask worker ADDRESS', and give the command again."
+                )
+            time.sleep(0.2)
+
+    def _look(self, *, now: bool = False) -> None:
+        """Find out which workers came and which are gone."""
+        assert self.client is not None
+        if not now and time.monotonic() - self._looked < LOOK_EVERY:
+            return
+        try:
+            there = self.client.nthreads()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ClusterError(
+                f"The scheduler at {self._where} does not answer any more "
+                f"({str(error) or type(error).__name__}): start it again, and give the same "
+                "command with --resume."
+            ) from error
+        self._looked = time.monotonic()
+        for address in [address for address in self.seats if address not in there]:
+            self._lose(self.seats.pop(address))
+        for address in [address for address in self.refused if address not in there]:
+            del self.refused[address]
+        come = [each for each in there if each not in self.seats and each not in self.refused]
+        if come:
+            self._admit(come, there)
+
+    def _lose(self, seat: Seat) -> None:
+        """A worker is gone, and with it what it had."""
+        for flight in self._flights:
+            if flight.seat is seat:
+                flight.lost = True
+                flight.future.release()
+
+    def _admit(self, addresses: Sequence[str], threads: dict[str, int]) -> None:
+        """Give workers the job, if they would make of it what this computer makes."""
+        assert self.client is not None
+        answers = self.client.run(
+            settle,
+            self._token,
+            self._payload,
+            _versions(),
+            self._files,
+            own=self.scheduler is None,
+            workers=list(addresses),
+            on_error="return",
+        )
+        for address, answer in answers.items():
+            if isinstance(answer, OSError):
+                # Gone again; if it is not, it is asked once more.
+                continue
+            if isinstance(answer, Exception):
+                problem = f"{address} cannot take the job ({answer}): install prospect there"
+            else:
+                problem = answer["problem"] and f"{address} on {answer['host']} {answer['problem']}"
+            if problem:
+                self.refused[address] = problem
+                log.warning("A worker is not used: %s.", problem)
+                continue
+            self.seats[address] = Seat(address, threads[address], answer["processor"])
+        self._go_direct(addresses)
+        kinds = {seat.processor for seat in self.seats.values()} - self._kinds
+        self._kinds |= kinds
+        if kinds and len(self._kinds) > 1:
+            log.warning(
+                "Workers have different processors (%s): last bits may differ between them.",
+                ", ".join(sorted(self._kinds)),
+            )
+
+    def _go_direct(self, addresses: Sequence[str]) -> None:
+        """Fetch tiles from workers where they can be reached, and not through the scheduler."""
+        client = self.client
+        if client is None or is_local(client) or client is self.scheduler:
+            return
+        if client.direct_to_workers is None or client.direct_to_workers:
+            client.direct_to_workers = all(reaches(address, 2.0) for address in addresses)
+
+    @property
+    def _where(self) -> str:
+        return "this computer" if self.scheduler is None else str(self.scheduler)
+
+
+def files_of_job(job: Job) -> list[tuple[str, int]]:
+    """The files that a job's layers are read from, and their sizes; of folders -1."""
+    found = {}
+    for layer in job.stack.data_vars.values():
+        path = Path(str(layer.attrs.get("source", ""))).absolute()
+        if layer.attrs.get("source") and path.exists():
+            found[str(path)] = path.stat().st_size if path.is_file() else -1
+    return sorted(found.items())
+
+
+def _versions() -> dict[str, str]:
+    """Versions that decide the bytes."""
+    found = {"prospect": __version__, **versions()}
+    found["python"] = ".".join(platform.python_version_tuple()[:2])
+    return found
+
+
+_HERE: dict[str, tuple[Job, Any]] = {}
+"""In a worker: jobs, and what holds its libraries to one thread."""
+
+
+def settle(
+    token: str,
+    payload: bytes,
+    expected: dict[str, str],
+    files: Sequence[tuple[str, int]],
+    *,
+    own: bool,
+) -> dict[str, str]:
+    """
+    In a worker: keep a job, unless this worker would make something else of it.
+
+    Returns
+    -------
+    dict
+        ``problem``, empty if there is none, ``host`` and ``processor``.
+    """
+    import cloudpickle
+    from threadpoolctl import threadpool_limits
+
+    from prospect._kernels.processor import processor
+
+    if own and threading.current_thread() is threading.main_thread():
+        # It is for the first process to hear of Ctrl-C.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer = {
+        "problem": _other_versions(expected) or _missing(files),
+        "host": socket.gethostname(),
+        "processor": processor(),
+    }
+    if not answer["problem"]:
+        while len(_HERE) >= KEPT:
+            forget(next(iter(_HERE)))
+        _HERE[token] = cloudpickle.loads(payload), threadpool_limits(1)
+    return answer
+
+
+def forget(token: str) -> None:
+    """In a worker: let go of a job."""
+    job = _HERE.pop(token, None)
+    if job is not None and not _HERE:
+        job[1].restore_original_limits()
+
+
+def score_there(token: str, window: tuple[int, int, int, int]) -> tuple[Tile | None, float]:
+    """In a worker: a tile, and the seconds it took."""
+    if token not in _HERE:
+        raise NotSettledError("its worker has started afresh")
+    begin = time.perf_counter()
+    tile = score_tile(_HERE[token][0], Window(*window))
+    return tile, time.perf_counter() - begin
+
+
+def _other_versions(expected: dict[str, str]) -> str:
+    """What this worker has instead of what is here."""
+    own = _versions()
+    other = [
+        f"{name} {own.get(name, '')}, not {version}"
+        for name, version in expected.items()
+        if own.get(name) != version
+    ]
+    return f"has {'; '.join(other)}: the same versions are needed for the same map" if other else ""
+
+
+def _missing(files: Sequence[tuple[str, int]]) -> str:
+    """Which file this worker does not see as it is seen where the run was started."""
+    for path, size in files:
+        try:
+            found = os.stat(path).st_size  # noqa: PTH116
+        except OSError as error:
+            return (
+                f"does not see {path} ({error.strerror}): layers are read by path, so they must "
+                "lie under the same path on every host, such as on a shared disk"
+            )
+        if size not in (-1, found):
+            return f"sees another {path}, of {found} bytes instead of {size}"
+    return ""
