@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from prospect.errors import LabelError, ProspectError
+from prospect._version import __version__
+from prospect.cluster import connect
+from prospect.errors import ClusterError, LabelError, ProspectError
 from prospect.learners import fit, likelihood, single_threaded
 from prospect.progress import Progress, silent
+from prospect.record import versions
 from prospect.samples import BARREN, Samples
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Indices = NDArray[np.int64]
 Scored = tuple[NDArray[np.int64], NDArray[np.float64]]
 """The fold of each sample, -1 for none, and its score, NaN for none."""
+
+
+WAIT = 60.0
+"""Seconds that a cluster without workers is waited for."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,59 @@ class Trial:
     estimator: Any
     samples: Samples
     splitter: Any
+
+
+@contextmanager
+def on_cluster(
+    scheduler: str | Path | Client | None = None, workers: int | None = None
+) -> Iterator[Client]:
+    """
+    Have folds fitted by the workers of a cluster for a while, to the same bits as here.
+
+    What training does besides, reading layers above all, stays here. Folds bring their
+    samples along: workers need prospect in the same versions, and no layers.
+
+    Parameters
+    ----------
+    scheduler, workers
+        As of :func:`prospect.cluster.connect`.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    ClusterError
+        If no scheduler answers, no worker comes within a minute, or one has other versions.
+
+    Examples
+    --------
+    >>> from prospect.held_out import on_cluster
+    >>> with on_cluster("tcp://10.0.0.5:8786"):  # doctest: +SKIP
+    ...     model = prospect.train(stack, "au.gpkg", "gold")
+    """
+    with connect(scheduler, workers) as client:
+        try:
+            client.wait_for_workers(1, timeout=WAIT)
+            answers = client.run(_versions, on_error="return")
+        except (OSError, RuntimeError) as error:
+            raise ClusterError(
+                f"No worker came within {WAIT:.0f} s ({error}): start some with "
+                "'dask worker ADDRESS', and give the command again."
+            ) from error
+        for address, answer in answers.items():
+            if answer != _versions():
+                raise ClusterError(
+                    f"The worker {address} has {answer}, but here is {_versions()}: the same "
+                    "versions are needed for the same model."
+                )
+        with parallel_config("dask", client=client, wait_for_workers_timeout=WAIT):
+            yield client
+
+
+def _versions() -> dict[str, str]:
+    return {"prospect": __version__, **versions()}
 
 
 def out_of_fold(
@@ -88,9 +153,9 @@ def out_of_folds(
     """
     Several trials at once, as :func:`out_of_fold` does one.
 
-    One fold comes after the other, its estimator on threads. Within a ``parallel_config`` of
-    joblib they go to its workers, all folds of all trials side by side and each on one thread:
-    to the same bits, since a fold is fitted from what it is given alone.
+    One fold comes after the other, its estimator on threads. Within :func:`on_cluster`, or a
+    ``parallel_config`` of joblib, they go to its workers, all folds of all trials side by side
+    and each on one thread: to the same bits, since a fold is fitted from what it is given alone.
 
     Parameters
     ----------

@@ -73,8 +73,9 @@ ONLY = {
     "skops": ("prospect.model_file",),
     "pyflwdir": ("prospect.catchments",),
     "distributed": ("prospect.cluster",),
+    "dask": ("prospect.cluster",),
 }
-NEVER = ("pickle", "osgeo", "fiona", "rioxarray", "dask")
+NEVER = ("pickle", "osgeo", "fiona", "rioxarray")
 
 
 def imports(path, top_only=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -65,6 +66,15 @@ def takes_scheduler(command: F) -> F:
         help="Work on all workers of this dask.distributed cluster, e.g. tcp://10.0.0.5:8786, or "
         "the file of its scheduler. It must be trusted.",
     )(command)
+
+
+def cluster_of(scheduler: str | None) -> AbstractContextManager[Any]:
+    """While it lasts, folds are fitted on a cluster, if one is given."""
+    if scheduler is None:
+        return nullcontext()
+    from prospect.held_out import on_cluster
+
+    return on_cluster(scheduler)
 
 
 def takes_quiet(command: F) -> F:
