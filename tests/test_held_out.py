@@ -127,7 +127,7 @@ def test_validation_says_the_same_on_a_cluster(world, gold_model, client):
         told.append(outcome)
     assert told[0].page() == told[1].page()
     assert told[0].draws == told[1].draws
-    assert len(told[0].draws) == 2
+    assert told[0].draws, "no draw of the folds was left"
 
 
 def test_a_fold_whose_worker_dies_is_fitted_by_another(samples, tmp_path):
