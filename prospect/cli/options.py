@@ -24,13 +24,19 @@ _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
 
 
 def takes_drivers(command: F) -> F:
-    """Let a command open further raster drivers, and follow sidecars."""
+    """Let a command open further raster drivers, follow sidecars, and read over the network."""
 
     @wraps(command)
-    def with_sidecars(*args: Any, drivers: tuple[str, ...], sidecars: bool, **options: Any) -> Any:
-        # To the readers, a sidecar is one more format that is allowed.
+    def with_all(
+        *args: Any,
+        drivers: tuple[str, ...],
+        sidecars: bool,
+        remote: tuple[str, ...],
+        **options: Any,
+    ) -> Any:
+        # To the readers, a sidecar or a place elsewhere is one more format that is allowed.
         drivers = (*drivers, "PAM") if sidecars else drivers
-        return command(*args, drivers=drivers, **options)
+        return command(*args, drivers=(*drivers, *remote), **options)
 
     takes = click.option(
         "--allow-driver",
@@ -45,7 +51,15 @@ def takes_drivers(command: F) -> F:
         is_flag=True,
         help="Let the .aux.xml beside a raster say its place, nodata and scale.",
     )
-    return cast(F, takes(allows(with_sidecars)))
+    fetches = click.option(
+        "--allow-remote",
+        "remote",
+        multiple=True,
+        metavar="PREFIX",
+        help="Read GeoTIFFs over the network whose paths begin so, e.g. /vsis3/bucket/; nothing "
+        "is fetched otherwise. Repeatable.",
+    )
+    return cast(F, takes(allows(fetches(with_all))))
 
 
 def takes_workers(command: F) -> F:
