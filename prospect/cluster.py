@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -62,7 +62,8 @@ def connect(
         yield scheduler
         return
     # Of workers that die and of lost connections we speak ourselves.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is not None:
         with _client(str(scheduler)) as client:
             yield client
@@ -153,7 +154,9 @@ def _client(where: str | LocalCluster) -> Iterator[Client]:
     try:
         yield client
     finally:
-        client.close(timeout=10)
+        # A scheduler that is gone cannot be told.
+        with suppress(TimeoutError, OSError):
+            client.close(timeout=PATIENCE)
 
 
 def _address(where: str) -> str:

@@ -41,8 +41,8 @@ def run_tiles(engine: Engine, windows: Sequence[Window]) -> Generator[Landed, No
     flying: dict[Ticket, Window] = {}
     aside: list[Window] = []
     poisoned: dict[Window, BaseException] = {}
-    engine.restart(engine.workers)
     try:
+        engine.restart(engine.workers)
         while left or flying:
             while left and len(flying) < engine.ahead:
                 window = left.popleft()

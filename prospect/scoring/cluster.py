@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import platform
@@ -10,8 +11,9 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,9 +36,6 @@ LOOK_EVERY = 1.0
 
 WAIT = 60.0
 """Seconds that a cluster without workers is waited for: those that died may come back."""
-
-FETCH = (60.0, 300.0, 1800.0)
-"""Seconds that a tile may take from its worker to here, each time it is tried."""
 
 KEPT = 4
 """Jobs that a worker keeps at the most, should clients die without taking theirs back."""
@@ -126,15 +125,16 @@ class Cluster(Engine):
         assert self.client is not None
         seat = min(self.seats.values(), key=lambda seat: seat.load)
         self._given += 1
-        future = self.client.submit(
-            score_there,
-            self._token,
-            tuple(window),
-            key=f"{self._token}-{self._given}",
-            workers=[seat.address],
-            allow_other_workers=False,
-            pure=False,
-        )
+        with self._answering():
+            future = self.client.submit(
+                score_there,
+                self._token,
+                tuple(window),
+                key=f"{self._token}-{self._given}",
+                workers=[seat.address],
+                allow_other_workers=False,
+                pure=False,
+            )
         future.add_done_callback(lambda _: self._wake.set())
         flight = Flight(future, seat)
         seat.flying += 1
@@ -158,8 +158,6 @@ class Cluster(Engine):
     def take(self, window: Window, ticket: Ticket) -> Landed:
         """Fetch a tile from its worker."""
         assert isinstance(ticket, Flight)
-        self._flights.discard(ticket)
-        ticket.seat.flying -= 1
         address = ticket.seat.address
         try:
             tile, seconds = self._fetch(ticket)
@@ -172,6 +170,8 @@ class Cluster(Engine):
             error.add_note(f"(On the worker {address}.)")
             raise
         finally:
+            self._flights.discard(ticket)
+            ticket.seat.flying -= 1
             ticket.future.release()
         return Landed(window, tile, address.split("://")[-1], seconds)
 
@@ -192,16 +192,20 @@ class Cluster(Engine):
 
     def _fetch(self, flight: Flight) -> tuple[Tile | None, float]:
         """A tile's bands, and the seconds it took there."""
-        for patience in FETCH:
-            if flight.lost or flight.future.status in ("lost", "cancelled"):
-                break
-            try:
-                found: tuple[Tile | None, float] = flight.future.result(timeout=patience)
-            except TimeoutError:
-                # It may be gone since it was done.
-                self._look(now=True)
-            else:
-                return found
+        assert self.client is not None
+        if not flight.lost:
+            fetch = asyncio.run_coroutine_threadsafe(
+                self.client.gather(flight.future, asynchronous=True), self.client.loop.asyncio_loop
+            )
+            while not flight.lost:
+                with suppress(TimeoutError, CancelledError):
+                    found: tuple[Tile | None, float] = fetch.result(timeout=LOOK_EVERY)
+                    return found
+                if fetch.cancelled():
+                    break
+                # What was done is gone with a worker that died since.
+                self._look()
+            fetch.cancel()
         raise WorkerLostError(flight.seat.address)
 
     def _wait_for_workers(self) -> None:
@@ -228,14 +232,8 @@ class Cluster(Engine):
         assert self.client is not None
         if not now and time.monotonic() - self._looked < LOOK_EVERY:
             return
-        try:
+        with self._answering():
             there = self.client.nthreads()
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ClusterError(
-                f"The scheduler at {self._where} does not answer any more "
-                f"({str(error) or type(error).__name__}): start it again, and give the same "
-                "command with --resume."
-            ) from error
         self._looked = time.monotonic()
         for address in [address for address in self.seats if address not in there]:
             self._lose(self.seats.pop(address))
@@ -255,16 +253,17 @@ class Cluster(Engine):
     def _admit(self, addresses: Sequence[str], threads: dict[str, int]) -> None:
         """Give workers the job, if they would make of it what this computer makes."""
         assert self.client is not None
-        answers = self.client.run(
-            settle,
-            self._token,
-            self._payload,
-            _versions(),
-            self._files,
-            own=self.scheduler is None,
-            workers=list(addresses),
-            on_error="return",
-        )
+        with self._answering():
+            answers = self.client.run(
+                settle,
+                self._token,
+                self._payload,
+                _versions(),
+                self._files,
+                own=self.scheduler is None,
+                workers=list(addresses),
+                on_error="return",
+            )
         for address, answer in answers.items():
             if isinstance(answer, OSError):
                 # Gone again; if it is not, it is asked once more.
@@ -294,6 +293,18 @@ class Cluster(Engine):
             return
         if client.direct_to_workers is None or client.direct_to_workers:
             client.direct_to_workers = all(reaches(address, 2.0) for address in addresses)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """What is asked of a scheduler that is gone ends in a sentence."""
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ClusterError(
+                f"The scheduler at {self._where} does not answer any more "
+                f"({str(error) or type(error).__name__}): start it again, and give the same "
+                "command with --resume."
+            ) from error
 
     @property
     def _where(self) -> str:
