@@ -23,7 +23,7 @@ from prospect.validation import validate
 
 REGION = Path(__file__).resolve().parents[1] / "sample_data" / "region"
 TIMES = 3
-DRAWS = 10
+DRAWS = 5
 
 
 @contextmanager
