@@ -21,8 +21,8 @@ from synthetic_cases import Case, case_of, open_world, truth_auc, truth_capture
 
 from prospect.errors import LabelError
 from prospect.folds import BlockFolds
+from prospect.held_out import out_of_fold
 from prospect.learners import learner
-from prospect.training import out_of_fold
 
 HERE = Path(__file__).parent
 RULE = tomllib.loads((HERE / "default_learner.toml").read_text(encoding="utf-8"))

@@ -19,11 +19,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from prospect.held_out import out_of_fold
 from prospect.learners import learner
 from prospect.metrics import Measure, auc, capture_at
 from prospect.metrics.tally import Tally, sorted_levels, weighted_count
 from prospect.samples import Samples
-from prospect.training import out_of_fold
 from prospect.validation import baselines
 
 Scores = NDArray[np.float64]

@@ -21,12 +21,13 @@ from affine import Affine
 
 from prospect.folds import BlockFolds, NearestNeighbourFolds, RandomFolds
 from prospect.grid import Grid
+from prospect.held_out import out_of_fold
 from prospect.learners import DEFAULT, learner
 from prospect.metrics import auc
 from prospect.project import load_project
 from prospect.raster import burn, write_geotiff
 from prospect.stack import open_stack
-from prospect.training import out_of_fold, train
+from prospect.training import train
 from prospect.validation import (
     baseline_scores,
     baselines,

@@ -24,10 +24,11 @@ from synthetic_cases import case_of, open_world, truth_auc
 
 from prospect.errors import LabelError
 from prospect.folds import BlockFolds, RandomFolds
+from prospect.held_out import out_of_fold
 from prospect.learners import DEFAULT, fit, learner, likelihood
 from prospect.metrics import auc, bootstrap
 from prospect.samples import Samples
-from prospect.training import default_block, out_of_fold
+from prospect.training import default_block
 from prospect.validation.alarms import ABOVE
 from prospect.vector import frame
 

@@ -23,12 +23,13 @@ from prospect.calibration import ConformalSets, calibrate, calibration_error
 from prospect.errors import LabelError
 from prospect.folds import BlockFolds
 from prospect.grid import Grid
+from prospect.held_out import out_of_fold
 from prospect.learners import DEFAULT, boosting, fit, learner, likelihood
 from prospect.metrics import auc, expected_calibration_error
 from prospect.models import ElkanNoto
 from prospect.samples import Samples
 from prospect.signs import directions
-from prospect.training import default_block, out_of_fold
+from prospect.training import default_block
 
 HERE = Path(__file__).parent
 WORLDS = range(20)

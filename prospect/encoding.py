@@ -68,8 +68,9 @@ def with_encoded_classes(
     """
     An estimator that encodes class codes by the share of deposits in each class.
 
-    The encoder looks at labels, so it belongs to the estimator: :func:`out_of_fold` of
-    training fits both afresh in every fold, and a held-out deposit never tells its class.
+    The encoder looks at labels, so it belongs to the estimator:
+    :func:`~prospect.held_out.out_of_fold` fits both afresh in every fold, and a held-out
+    deposit never tells its class.
 
     Parameters
     ----------

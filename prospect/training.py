@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from prospect.calibration import Prior
 from prospect.commodities import Commodity, load_commodity
@@ -24,8 +23,9 @@ from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds, RandomFolds, size_by_residuals
 from prospect.grid import Grid
 from prospect.ground import Area, make_ground
+from prospect.held_out import Trial, out_of_folds
 from prospect.labels import MIN_DEPOSITS, read_labels, require_enough, with_tested
-from prospect.learners import DEFAULT, fit, learner, likelihood, needs_labels
+from prospect.learners import DEFAULT, fit, learner, needs_labels
 from prospect.matching import bind
 from prospect.metrics import summarise
 from prospect.model import Model
@@ -207,10 +207,8 @@ def train(
             splitters["random folds (flatter)"] = flattering
         splitters = {fold_name(splitter): splitter, **splitters}
         block = float(getattr(splitter, "size", None) or block)
-    runs = {
-        name: out_of_fold(estimator, samples, each, progress=progress, name=name)
-        for name, each in splitters.items()
-    }
+    trials = {name: Trial(estimator, samples, each) for name, each in splitters.items()}
+    runs = out_of_folds(trials, progress=progress)
     unknown = np.full(samples.kind.size, -1, np.int64), np.full(samples.kind.size, np.nan)
     fold, score = next(iter(runs.values()), unknown)
     tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]
@@ -261,54 +259,6 @@ def train(
         "doubts": doubts.found,
     }
     return model
-
-
-def out_of_fold(
-    estimator: Any,
-    samples: Samples,
-    splitter: Any,
-    *,
-    progress: Progress = silent,
-    name: str = "folds",
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """
-    Score every deposit and measured cell by a model that has not seen its ground.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted afresh in every fold.
-    samples : Samples
-    splitter : splitter
-        Called with ``split(features, y, coordinates)``.
-    progress : callable
-    name : str
-
-    Returns
-    -------
-    fold : array of shape (n,), int
-        -1 where a sample is never held out.
-    score : array of shape (n,)
-        NaN for background that is only learnt from; ground known to be barren has one.
-    """
-    positive = samples.kind == 1
-    measured = (samples.kind != 0) | (samples.group == BARREN)
-    score = np.full(positive.size, np.nan)
-    number = np.full(positive.size, -1, np.int64)
-    splits = splitter.split(samples.features, positive.astype(np.int64), samples.coordinates)
-    total = splitter.get_n_splits(samples.features, positive, samples.coordinates)
-    with progress(f"Validating in {name}", total) as done, threadpool_limits(1):
-        for k, (train_at, test_at) in enumerate(splits):
-            learnt = samples.learnt(train_at)
-            asked = test_at[measured[test_at]]
-            number[test_at] = k
-            if not positive[learnt].any() or positive[learnt].all():
-                raise LabelError(f"Fold {k + 1} leaves one class only to learn from.")
-            fitted = fit(estimator, **samples.learnt_from(learnt))
-            if asked.size:
-                score[asked] = likelihood(fitted, samples.features[asked])
-            done(1)
-    return number, score
 
 
 def _same_everywhere(samples: Samples, builder: FeatureBuilder) -> list[str]:

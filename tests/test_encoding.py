@@ -8,12 +8,12 @@ from sklearn.tree import DecisionTreeClassifier
 from prospect.encoding import with_encoded_classes, with_filled_gaps
 from prospect.errors import ModelError
 from prospect.folds import BlockFolds
+from prospect.held_out import out_of_fold
 from prospect.learners import fit, likelihood
 from prospect.metrics import auc
 from prospect.model_file import Contents, read_model_file, write_model_file
 from prospect.models import ClassEncoder
 from prospect.samples import Samples
-from prospect.training import out_of_fold
 
 
 def samples(features, kind, seed=0):

@@ -23,13 +23,13 @@ from prospect.explanation import (
     permutation_importance,
 )
 from prospect.folds import BlockFolds, RandomFolds
+from prospect.held_out import out_of_fold
 from prospect.learners import likelihood
 from prospect.metrics import auc
 from prospect.model import Model
 from prospect.plots import figure
 from prospect.samples import Samples
 from prospect.stack import open_stack
-from prospect.training import out_of_fold
 from prospect.validation import blocks_of, samples_of
 
 BLOCK = 20_000.0

@@ -50,6 +50,7 @@ LAYERS = (
     ("model", "model_file"),
     ("samples", "record", "bands"),
     ("doubts",),
+    ("held_out",),
     ("training",),
     ("several", "updating"),
     ("plots", "validation", "explanation"),
@@ -73,8 +74,9 @@ ONLY = {
     "skops": ("prospect.model_file",),
     "pyflwdir": ("prospect.catchments",),
     "distributed": ("prospect.cluster",),
+    "dask": ("prospect.cluster",),
 }
-NEVER = ("pickle", "osgeo", "fiona", "rioxarray", "dask")
+NEVER = ("pickle", "osgeo", "fiona", "rioxarray")
 
 
 @cache

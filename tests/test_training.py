@@ -16,6 +16,7 @@ from prospect.errors import LabelError, ModelError
 from prospect.features import FeatureBuilder
 from prospect.folds import BlockFolds
 from prospect.grid import Grid
+from prospect.held_out import out_of_fold
 from prospect.learners import DEFAULT, extra_trees, fit, learner, likelihood
 from prospect.metrics import auc
 from prospect.model import load_model
@@ -23,7 +24,7 @@ from prospect.models import SignedLogistic, TrainingDraws, WeightsOfEvidence
 from prospect.samples import BARREN, Samples, features_at, ground_mask, replaced
 from prospect.scoring import score
 from prospect.stack import open_stack
-from prospect.training import out_of_fold, train
+from prospect.training import train
 
 SMALL = {"background": 400, "workers": 2}
 

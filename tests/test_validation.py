@@ -15,10 +15,10 @@ from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
 from prospect.cli import main
 from prospect.errors import LayerError, ModelError, OutputError
 from prospect.folds import BlockFolds, LeavePairOut, RandomFolds
+from prospect.held_out import out_of_fold
 from prospect.metrics import auc, differences
 from prospect.samples import Samples
 from prospect.stack import open_stack
-from prospect.training import out_of_fold
 from prospect.validation import (
     baseline_scores,
     baselines,

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from prospect.folds import BlockFolds
+from prospect.held_out import out_of_fold
 from prospect.learners import DEFAULT, learner, likelihood
 from prospect.metrics import auc
 from prospect.project import load_project
 from prospect.samples import Samples, draw_samples
 from prospect.stack import open_stack
 from prospect.synthetic import make_region, write_region
-from prospect.training import out_of_fold, train
+from prospect.training import train
 from prospect.validation import samples_of
 
 COARSE = {"shape": (80, 100), "cell": 1000.0}

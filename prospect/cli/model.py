@@ -11,6 +11,7 @@ import click
 from prospect.cli.options import (
     Memory,
     area_of,
+    cluster_of,
     pairs_of,
     progress_of,
     source_of,
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
 @takes_vectors
 @takes_drivers
 @takes_workers
+@takes_scheduler
 @takes_quiet
 @takes_progress
 def train(
@@ -150,6 +152,7 @@ def train(
     vectors: tuple[str, ...],
     drivers: tuple[str, ...],
     workers: int | None,
+    scheduler: str | None,
     quiet: bool,
     told: str,
 ) -> None:
@@ -190,26 +193,27 @@ def train(
     stack = open_stack(project, without=without, allow_drivers=drivers)
     tell_alignment(stack)
     tell_first_run(quiet)
-    models = train_several(
-        stack,
-        spec,
-        wanted,
-        estimator=learner,
-        block_size=block_size,
-        n_splits=folds,
-        random_state=seed,
-        area=area_of(area, sheet),
-        permissive=permissive,
-        background_from=background,
-        match=match,
-        tested=tested,
-        positional_error=positional_error,
-        prior=prior,
-        expected=None if expected is None else numbers_of(expected),
-        rejects=rejects,
-        workers=workers,
-        progress=progress_of(quiet, told),
-    )
+    with cluster_of(scheduler):
+        models = train_several(
+            stack,
+            spec,
+            wanted,
+            estimator=learner,
+            block_size=block_size,
+            n_splits=folds,
+            random_state=seed,
+            area=area_of(area, sheet),
+            permissive=permissive,
+            background_from=background,
+            match=match,
+            tested=tested,
+            positional_error=positional_error,
+            prior=prior,
+            expected=None if expected is None else numbers_of(expected),
+            rejects=rejects,
+            workers=workers,
+            progress=progress_of(quiet, told),
+        )
     for model, path in zip(models.values(), outputs, strict=True):
         model.save(path)
         click.echo(model.report())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -23,13 +24,19 @@ _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
 
 
 def takes_drivers(command: F) -> F:
-    """Let a command open further raster drivers, and follow sidecars."""
+    """Let a command open further raster drivers, follow sidecars, and read over the network."""
 
     @wraps(command)
-    def with_sidecars(*args: Any, drivers: tuple[str, ...], sidecars: bool, **options: Any) -> Any:
-        # To the readers, a sidecar is one more format that is allowed.
+    def with_all(
+        *args: Any,
+        drivers: tuple[str, ...],
+        sidecars: bool,
+        remote: tuple[str, ...],
+        **options: Any,
+    ) -> Any:
+        # To the readers, a sidecar or a place elsewhere is one more format that is allowed.
         drivers = (*drivers, "PAM") if sidecars else drivers
-        return command(*args, drivers=drivers, **options)
+        return command(*args, drivers=(*drivers, *remote), **options)
 
     takes = click.option(
         "--allow-driver",
@@ -44,7 +51,15 @@ def takes_drivers(command: F) -> F:
         is_flag=True,
         help="Let the .aux.xml beside a raster say its place, nodata and scale.",
     )
-    return cast(F, takes(allows(with_sidecars)))
+    fetches = click.option(
+        "--allow-remote",
+        "remote",
+        multiple=True,
+        metavar="PREFIX",
+        help="Read GeoTIFFs over the network whose paths begin so, e.g. /vsis3/bucket/; nothing "
+        "is fetched otherwise. Repeatable.",
+    )
+    return cast(F, takes(allows(fetches(with_all))))
 
 
 def takes_workers(command: F) -> F:
@@ -65,6 +80,15 @@ def takes_scheduler(command: F) -> F:
         help="Work on all workers of this dask.distributed cluster, e.g. tcp://10.0.0.5:8786, or "
         "the file of its scheduler. It must be trusted.",
     )(command)
+
+
+def cluster_of(scheduler: str | None) -> AbstractContextManager[Any]:
+    """While it lasts, folds are fitted on a cluster, if one is given."""
+    if scheduler is None:
+        return nullcontext()
+    from prospect.held_out import on_cluster
+
+    return on_cluster(scheduler)
 
 
 def takes_quiet(command: F) -> F:

@@ -8,12 +8,14 @@ import click
 
 from prospect.cli.model import layer_of, tell_alignment
 from prospect.cli.options import (
+    cluster_of,
     pairs_of,
     progress_of,
     source_of,
     takes_drivers,
     takes_progress,
     takes_quiet,
+    takes_scheduler,
     takes_vectors,
     takes_workers,
     tell_first_run,
@@ -81,6 +83,7 @@ Example: prospect validate gold.prospect lapland/
 @takes_vectors
 @takes_drivers
 @takes_workers
+@takes_scheduler
 @takes_quiet
 @takes_progress
 def validate(
@@ -103,6 +106,7 @@ def validate(
     vectors: tuple[str, ...],
     drivers: tuple[str, ...],
     workers: int | None,
+    scheduler: str | None,
     quiet: bool,
     told: str,
 ) -> None:
@@ -147,36 +151,37 @@ def validate(
     tell_alignment(stack)
     tell_first_run(quiet)
     progress = progress_of(quiet, told)
-    if model is None:
-        spec = project.occurrences if occurrences is None else OccurrenceSpec(occurrences)
-        if spec is None:
-            raise click.UsageError("Known deposits are needed: give --occurrences FILE.")
-        assert commodity is not None
-        model = train(
+    with cluster_of(scheduler):
+        if model is None:
+            spec = project.occurrences if occurrences is None else OccurrenceSpec(occurrences)
+            if spec is None:
+                raise click.UsageError("Known deposits are needed: give --occurrences FILE.")
+            assert commodity is not None
+            model = train(
+                stack,
+                spec if crs is None else replace(spec, crs=crs),
+                commodity,
+                block_size=block_size,
+                n_splits=splits,
+                random_state=seed,
+                workers=workers,
+                progress=progress,
+            )
+        outcome = put_to_the_test(
+            model,
             stack,
-            spec if crs is None else replace(spec, crs=crs),
-            commodity,
-            block_size=block_size,
+            folds=folds or ("block", "knndm", "random"),
             n_splits=splits,
+            block_size=block_size,
+            regions=None if regions is None else polygons_of(regions, stack),
+            draws=draws,
+            permissive=permissive,
+            without=[each if each == "all" else layer_of(Path(each), project) for each in without],
+            truth=None if truth is None else values_on_grid(truth, stack),
             random_state=seed,
             workers=workers,
             progress=progress,
         )
-    outcome = put_to_the_test(
-        model,
-        stack,
-        folds=folds or ("block", "knndm", "random"),
-        n_splits=splits,
-        block_size=block_size,
-        regions=None if regions is None else polygons_of(regions, stack),
-        draws=draws,
-        permissive=permissive,
-        without=[each if each == "all" else layer_of(Path(each), project) for each in without],
-        truth=None if truth is None else values_on_grid(truth, stack),
-        random_state=seed,
-        workers=workers,
-        progress=progress,
-    )
     outcome.save(output)
     click.echo(outcome.page())
     click.echo(f"\nThe page, validation.json and the figures are in {output}.")

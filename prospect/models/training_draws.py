@@ -132,7 +132,8 @@ class TrainingDraws(TwoClasses):
             return fit_weighted(members[member], X[rows], positive[rows], scaled)
 
         tasks = (delayed(fitted)(member) for member in range(side * side))
-        self.estimators_ = list(Parallel(self.n_jobs, prefer="threads")(tasks))
+        # A member takes milliseconds, and all share the rows: never to other processes.
+        self.estimators_ = list(Parallel(self.n_jobs, require="sharedmem")(tasks))
         return self
 
     def _base(self) -> Any:

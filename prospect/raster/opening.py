@@ -21,6 +21,7 @@ from rasterio.io import DatasetReader
 from prospect.errors import GridError, LayerError
 from prospect.grid import Grid, crs_name
 from prospect.limits import BLOCK, CELLS, EXPANSION
+from prospect.raster.remote import SETTINGS, is_door, remote_name, require_doors
 from prospect.raster.sidecars import SIDECARS, Said, read_sidecar, read_text, read_world
 
 MAX_BANDS = 10_000
@@ -112,9 +113,13 @@ class RasterInfo:
 
 
 @contextmanager
-def safe_environment() -> Iterator[None]:
-    """GDAL settings under which no file can reach the network or another file."""
-    with rasterio.Env(**_SAFE):
+def safe_environment(*, remote: bool = False) -> Iterator[None]:
+    """
+    GDAL settings under which no file can reach another one, nor the network.
+
+    ``remote`` lets GDAL fetch the one that is named.
+    """
+    with rasterio.Env(**(_SAFE | SETTINGS if remote else _SAFE)):
         yield
 
 
@@ -130,7 +135,8 @@ def safe_open(path: Path | str, *, allow_drivers: tuple[str, ...] = ()) -> Itera
         when their driver is allowed.
     allow_drivers : tuple of str
         Further GDAL drivers, for example ``("AIG",)`` for ESRI grids; ``"PAM"`` stands for
-        the ``.aux.xml`` beside a file, which :func:`read_info` then follows.
+        the ``.aux.xml`` beside a file, which :func:`read_info` then follows; the beginning of
+        GDAL's virtual paths, such as ``"/vsis3/bucket/"``, for GeoTIFFs that lie there.
 
     Yields
     ------
@@ -142,33 +148,41 @@ def safe_open(path: Path | str, *, allow_drivers: tuple[str, ...] = ()) -> Itera
         If there is no such file, it is no GeoTIFF, is damaged, or claims a size
         beyond the caps.
     """
-    path = require_file(path)
+    doors = [name for name in allow_drivers if is_door(name)]
+    require_doors(doors)
+    remote = remote_name(path, doors)
+    path = require_file(path) if remote is None else Path(path)
+    allow_drivers = tuple(name for name in allow_drivers if name not in doors)
     unknown = [name for name in allow_drivers if name not in _ALLOWABLE]
     if unknown:
         raise LayerError(
             f"Driver '{unknown[0]}' cannot be allowed; those that can: {', '.join(_ALLOWABLE)}."
         )
     drivers = [name for name in allow_drivers if name != SIDECARS]
-    drivers = ["GTiff", *drivers] if path.is_file() else drivers
+    if remote is not None:
+        drivers = ["GTiff"]
+    elif path.is_file():
+        drivers = ["GTiff", *drivers]
     if not drivers:
         raise LayerError(
             f"{path} is a folder, but a GeoTIFF file was expected; "
             "an ESRI grid opens with --allow-driver AIG."
         )
-    with safe_environment(), _open_as(path, drivers) as dataset:
+    # An absolute path, so that no name reads as one of GDAL's prefixes.
+    name = os.fspath(path.absolute()) if remote is None else remote
+    with safe_environment(remote=remote is not None), _open_as(path, name, drivers) as dataset:
         _require_sane(path, dataset)
         yield dataset
 
 
-def _open_as(path: Path, drivers: list[str]) -> Any:
+def _open_as(path: Path, name: str, drivers: list[str]) -> Any:
     """The dataset, by the first driver that knows it."""
     failure: BaseException | None = None
     for driver in drivers:
         # Georeferencing comes from the file itself; world files are read by us.
         options = {"GEOREF_SOURCES": "INTERNAL"} if driver == "GTiff" else {}
         try:
-            # An absolute path, so that no name reads as one of GDAL's prefixes.
-            return _Reader(os.fspath(path.absolute()), driver=driver, sharing=False, **options)
+            return _Reader(name, driver=driver, sharing=False, **options)
         except GDAL_ERRORS as error:
             failure = error
         except (CRSError, ValueError, OverflowError, MemoryError) as error:

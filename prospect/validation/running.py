@@ -14,9 +14,10 @@ from sklearn.base import clone
 
 from prospect.calibration import held_out_probability
 from prospect.detectability import covered_mask
-from prospect.errors import ModelError, ProspectError
+from prospect.errors import ModelError
 from prospect.grid import Grid
 from prospect.ground import Ground, Permissive
+from prospect.held_out import Trial, out_of_folds
 from prospect.learners import likelihood
 from prospect.matching import bind
 from prospect.metrics import (
@@ -41,7 +42,7 @@ from prospect.model import Model
 from prospect.progress import Progress, silent
 from prospect.samples import Samples, ground_mask
 from prospect.signs import contradictions
-from prospect.training import default_block, out_of_fold, sign_directions
+from prospect.training import default_block, sign_directions
 from prospect.validation.alarms import Alarm, feature_alarms, gap_alarm, truth_alarm
 from prospect.validation.baselines import baseline_scores, baselines
 from prospect.validation.cover import cover_table
@@ -135,14 +136,13 @@ def validate(
         kind: make_splitter(kind, block, reach, n_splits, random_state, regions) for kind in folds
     }
     told, thin = _told(model, int(area.sum()))
-    scored, tables = {}, []
+    trials = {k: Trial(estimator, samples, each) for k, each in splitters.items() if k != "pair"}
+    scored, tables = out_of_folds(trials, progress=progress), []
     for kind, splitter in splitters.items():
         if kind == "pair":
             tables.append(pair_measures(samples, splitter, cluster, progress))
             continue
-        number, score = out_of_fold(estimator, samples, splitter, progress=progress, name=kind)
-        scored[kind] = number, score
-        table = _summary(samples, number, score, cluster, told)
+        table = _summary(samples, *scored[kind], cluster, told)
         tables.append(table.rename_axis("measure").reset_index().assign(folds=kind))
     first = folds[0]
     number, score = scored[first]
@@ -368,17 +368,18 @@ def _draws(
     progress: Progress,
 ) -> tuple[float, ...]:
     """AUC of further draws of the folds; those that deposits cannot fill are left out."""
-    values = []
-    for seed in range(count if count > 1 else 0):
-        splitter = make_splitter(kind, block, buffer, n_splits, seed, regions)
-        try:
-            _, score = out_of_fold(
-                estimator, samples, splitter, progress=progress, name=f"{kind}, draw {seed + 1}"
-            )
-        except ProspectError:
-            continue
-        values.append(auc(score[samples.kind == 1], score[samples.kind == -1]))
-    return tuple(values)
+    trials = {
+        str(seed): Trial(
+            estimator,
+            samples,
+            make_splitter(kind, block, buffer, n_splits, seed, regions),
+        )
+        for seed in range(count if count > 1 else 0)
+    }
+    name = f"{kind}, {len(trials)} draws"
+    scored = out_of_folds(trials, skip=True, progress=progress, name=name)
+    found, area = samples.kind == 1, samples.kind == -1
+    return tuple(auc(score[found], score[area]) for _, score in scored.values())
 
 
 def _recorded_block(model: Model) -> float | None:

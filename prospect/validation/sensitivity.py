@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from scipy.stats import spearmanr
 from prospect.errors import ModelError
 from prospect.evidence import layers_behind
 from prospect.features import FeatureBuilder
+from prospect.held_out import Trial, out_of_folds
 from prospect.metrics import auc, differences
 from prospect.progress import Progress, silent
 from prospect.samples import Samples
-from prospect.training import out_of_fold
 
 TOP = 0.05
 """The best share of the map, of which it is told how much stays."""
@@ -64,21 +65,22 @@ def without_layers(
     """
     found, area = samples.kind == 1, samples.kind == -1
     with_all = score[found], score[area]
-    rows = {}
+    gone, trials = {}, {}
     for layer in layers:
-        gone = columns_of(builder, layer)
-        kept = np.setdiff1d(np.arange(samples.features.shape[1]), gone)
+        gone[layer] = columns_of(builder, layer)
+        kept = np.setdiff1d(np.arange(samples.features.shape[1]), gone[layer])
         if not kept.size:
             raise ModelError(f"Without '{layer}' no feature is left to learn from.")
-        fewer = Samples(**{**vars(samples), "features": samples.features[:, kept]})
-        _, again = out_of_fold(
-            estimator, fewer, splitter, progress=progress, name=f"folds without {layer}"
-        )
+        fewer = replace(samples, features=samples.features[:, kept])
+        trials[layer] = Trial(estimator, fewer, splitter)
+    rows = {}
+    scored = out_of_folds(trials, progress=progress, name="folds without a layer")
+    for layer, (_, again) in scored.items():
         gap = differences(
             auc, (again[found], again[area]), {"all": with_all}, cluster[found], cluster[area]
         ).loc["all"]
         rows[layer] = {
-            "features": len(gone),
+            "features": len(gone[layer]),
             "auc": auc(again[found], again[area]),
             "change": gap["difference"],
             "low": gap["low"],
