@@ -24,9 +24,9 @@ KEPT = Path(__file__).parents[1] / "build" / "fuzz"
 # after: to instrument every import takes minutes, and what numba compiles cannot be.
 MODULES = (
     "tomllib._parser", "zipfile", "prospect.project", "prospect.verification", "prospect.record",
-    "prospect.model", "prospect.model_file", "prospect.calibration", "prospect.applicability",
-    "prospect.ground", "prospect.features.recipe", "prospect.features.fitting",
-    "prospect.features.builder", "prospect.features.operation",
+    "prospect.model", "prospect.model_file", "prospect.sound_trees", "prospect.calibration",
+    "prospect.applicability", "prospect.ground", "prospect.features.recipe",
+    "prospect.features.fitting", "prospect.features.builder", "prospect.features.operation",
 )  # fmt: skip
 
 

@@ -212,6 +212,9 @@ def child(folder: Path, start: int, count: int) -> None:
     models = [path.read_bytes() for path in sorted(folder.glob("*.prospect"))]
     for path in sorted(folder.glob("*.prospect")):
         attempt(path)  # what a good file imports and compiles is imported and compiled
+    import numba.core.boxing
+    import numba.core.runtime.context  # noqa: F401 - else at the first kernel of a new kind
+
     known = set(sys.modules)
     events: list[str] = []
 
