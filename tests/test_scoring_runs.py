@@ -570,3 +570,56 @@ def test_layers_that_a_model_does_not_use_do_not_matter(given, tmp_path, monkeyp
         with pytest.raises(Stop):
             score(model, stack, path, engine="serial", tile=256)
     score(model, open_stack(project), path, resume=True)
+
+
+STARVED = """
+import hashlib, json, resource, sys
+from pathlib import Path
+from prospect.errors import ProspectError
+from prospect.model import load_model
+from prospect.scoring import score
+from prospect.stack import open_stack
+model, sample, folder, *rooms = sys.argv[1:]
+model, stack, path = load_model(model), open_stack(sample), Path(folder) / "gold.tif"
+score(model, stack, path, engine="serial", tile=256)
+for room in rooms:
+    path.write_bytes(b"old")
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + int(room) * 2**20, -1))
+    try:
+        score(model, stack, path, engine="serial", tile=4096)
+        said = "written"
+    except (ProspectError, MemoryError) as error:
+        said = str(error) or "MemoryError"
+    resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+    old = path.read_bytes() == b"old"
+    score(model, stack, path, engine="serial", tile=256, resume=True)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    print(json.dumps([said, old, digest]), flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_too_little_memory_ends_in_a_sentence_and_can_be_gone_on_with(given, tmp_path):
+    """By a limit on address space, of the system: MB more than what the process holds."""
+    model, _, _, expected = given
+    rooms = ["1", "8", "40", "4000"]
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED, *map(str, (model, SAMPLE, tmp_path)), *rooms],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        cwd=SAMPLE.parents[1],
+        # Arrays are asked of the system each time, and not taken from what was freed.
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TOP_PAD_": "0"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == len(rooms)
+    assert rows[0][0] != "written"
+    assert rows[-1][0] == "written"
+    for said, old, made in rows:
+        assert old == (said != "written"), said
+        assert "\n" not in said
+        assert made == digest(expected)
