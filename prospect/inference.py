@@ -298,5 +298,12 @@ def compile_estimator(fitted: Any) -> Predictor:
         near as its own rounding where it is asked in float32.
     """
     features = int(fitted.n_features_in_)
-    part = compile_part(fitted, Reading.plain(features))
+    try:
+        part = compile_part(fitted, Reading.plain(features))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # It scored a few cells when it was loaded, so this is a file that was tampered with.
+        raise ModelError(
+            f"The model's estimator is not what it says it is ({type(error).__name__}: "
+            f"{error}): train again."
+        ) from error
     return Predictor(part or Foreign(fitted), features)

@@ -18,11 +18,11 @@ import numpy as np
 import sklearn
 import skops.io
 from numpy.typing import NDArray
-from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-from sklearn.tree._tree import Tree
 
 from prospect.errors import ModelError, ProspectError
 from prospect.raster import atomic_path, require_file
+from prospect.raster.opening import one_line
+from prospect.sound_trees import Claim, require_sound_states, require_sound_trees
 
 FORMAT = 2
 MAX_MEMBER = 2**30
@@ -169,7 +169,8 @@ def damage_as_sentence(path: Path) -> Iterator[None]:
         raise
     except DAMAGE as error:
         raise ModelError(
-            f"{path} is damaged ({type(error).__name__}: {error}): copy it again, or train again."
+            f"{path} is damaged ({type(error).__name__}: {one_line(error)}): copy it again, or "
+            "train again."
         ) from error
 
 
@@ -236,20 +237,24 @@ def _answers(estimator: Any) -> NDArray[np.float64]:
 def _load_estimator(path: Path, data: bytes) -> Any:
     """The estimator, after its types and its arrays have been looked at."""
     types = _require_allowed(data, f"{path}")
-    _require_honest_arrays(path, data)
+    arrays = _require_honest_arrays(path, data)
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            require_sound_states(path, json.loads(archive.read("schema.json")), arrays)
         estimator = skops.io.loads(data, trusted=[t for t in types if _ALLOWED.fullmatch(t)])
+    except ProspectError:
+        raise
     except Exception as error:
         raise ModelError(
             f"{path}: the estimator cannot be loaded ({type(error).__name__}: "
-            f"{str(error)[:160]}): train again."
+            f"{one_line(error)}): train again."
         ) from error
-    _require_sound_trees(path, estimator)
+    require_sound_trees(path, estimator)
     try:
         _answers(estimator)
     except Exception as error:
         raise ModelError(
-            f"{path}: the estimator cannot score ({type(error).__name__}: {str(error)[:160]}): "
+            f"{path}: the estimator cannot score ({type(error).__name__}: {one_line(error)}): "
             "train again."
         ) from error
     return estimator
@@ -334,15 +339,18 @@ def _types(node: Any) -> Iterator[str]:
             yield from _types(value)
 
 
-def _require_honest_arrays(path: Path, data: bytes) -> None:
+def _require_honest_arrays(path: Path, data: bytes) -> dict[str, Claim]:
     """An array's header must not claim more than the file holds: it is allocated first."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for info in archive.infolist():
-            if info.filename.endswith(".npy"):
-                _require_honest(path, archive.read(info))
+        return {
+            name: _require_honest(path, archive.read(name))
+            for name in archive.namelist()
+            if name.endswith(".npy")
+        }
 
 
-def _require_honest(path: Path, content: bytes) -> None:
+def _require_honest(path: Path, content: bytes) -> Claim:
+    """The shape and type of an array, if its bytes are as many."""
     stream = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(stream)
@@ -353,10 +361,13 @@ def _require_honest(path: Path, content: bytes) -> None:
         )
         shape, _, dtype = read(stream)
     except DAMAGE as error:
-        raise ModelError(f"{path} holds an array that cannot be read ({error}).") from error
+        raise ModelError(
+            f"{path} holds an array that cannot be read ({one_line(error)})."
+        ) from error
     claimed = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
     if dtype.hasobject or claimed != len(content) - stream.tell():
         raise ModelError(f"{path} holds an array that is not what it claims: train again.")
+    return tuple(shape), dtype
 
 
 def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -378,85 +389,6 @@ def _load_arrays(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
                 io.BytesIO(content), allow_pickle=False
             )
     return arrays
-
-
-def _inside(value: Any, seen: set[int]) -> Iterator[Any]:
-    """Everything that an estimator is made of, itself first."""
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    yield value
-    inner: list[Any] = []
-    if isinstance(value, Mapping):
-        inner = list(value.values())
-    elif isinstance(value, list | tuple | set):
-        inner = list(value)
-    elif isinstance(value, np.ndarray):
-        inner = value.ravel().tolist() if value.dtype == object else []
-    elif hasattr(value, "__dict__"):
-        inner = list(vars(value).values())
-    for item in inner:
-        yield from _inside(item, seen)
-
-
-def _require_sound_trees(path: Path, estimator: Any) -> None:
-    """Indices out of range would crash the process when a cell is scored."""
-    for part in list(_inside(estimator, set())):
-        features = getattr(part, "n_features_in_", 0)
-        sound = True
-        if isinstance(getattr(part, "tree_", None), Tree):
-            sound = part.tree_.n_features == features and _sound_tree(part.tree_)
-        elif isinstance(getattr(part, "_predictors", None), list):
-            boosted = _inside(part._predictors, set())
-            trees = [tree for tree in boosted if isinstance(tree, TreePredictor)]
-            sound = all(_sound_boosted(tree, features) for tree in trees)
-        elif hasattr(part, "estimators_") and not hasattr(part, "estimators_features_"):
-            members = np.ravel(np.asarray(part.estimators_, dtype=object))
-            sound = all(getattr(each, "n_features_in_", features) == features for each in members)
-        if not sound:
-            raise ModelError(f"{path} holds a tree that was tampered with or damaged: train again.")
-
-
-def _sound_tree(tree: Any) -> bool:
-    """Whether children follow their parents, and all features exist."""
-    left, right = np.asarray(tree.children_left), np.asarray(tree.children_right)
-    inner = left != -1
-    if not np.array_equal(inner, right != -1):
-        return False
-    return _sound_nodes(inner, left, right, np.asarray(tree.feature), tree.n_features)
-
-
-def _sound_boosted(tree: Any, features: int) -> bool:
-    """The same of a tree of histogram gradient boosting."""
-    nodes, bitsets = tree.nodes, np.asarray(tree.raw_left_cat_bitsets)
-    inner = nodes["is_leaf"] == 0
-    known = nodes["bitset_idx"][inner & (nodes["is_categorical"] != 0)] < len(bitsets)
-    return bool(known.all()) and _sound_nodes(
-        inner,
-        nodes["left"].astype(np.int64),
-        nodes["right"].astype(np.int64),
-        nodes["feature_idx"],
-        features,
-    )
-
-
-def _sound_nodes(
-    inner: NDArray[np.bool_],
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
-    feature: NDArray[np.int64],
-    features: int,
-) -> bool:
-    node, count = np.flatnonzero(inner), inner.size
-    children = np.stack([left[node], right[node]])
-    used = feature[node]
-    return bool(
-        count > 0
-        and (children > node).all()
-        and (children < count).all()
-        and (used >= 0).all()
-        and (used < features).all()
-    )
 
 
 def _require_version(path: Path, made_by: str, any_version: bool) -> None:

@@ -1,6 +1,7 @@
 """Files that mean harm are read or refused in a sentence: no crash, no hang, no connection."""
 
 import ast
+import sqlite3
 import urllib.request
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_files_are_opened_in_one_place():
         "DatasetReader": set(),
         "pyogrio.read_info": {"vector/opening.py"},
         "pyogrio.read_dataframe": {"vector/opening.py"},
-        "pyogrio.list_layers": {"vector/opening.py"},
+        "pyogrio.list_layers": set(),
         "gpd.read_file": set(),
         "pd.read_excel": set(),
         "openpyxl.load_workbook": {"tables/spreadsheets.py"},
@@ -186,3 +187,54 @@ def test_infinite_and_undeclared_values(write_tif, ramp):
     cells[0, 0] = np.inf
     with pytest.raises(LayerError, match="infinite values"):
         read(write_tif("b.tif", cells, nodata=-9999))
+
+
+def state_of(folder):
+    """Every file's bytes, and when anything was last made or removed in its folder."""
+    files = {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return files, [p.stat().st_mtime_ns for p in (folder, *folder.rglob("*"))]
+
+
+def test_nothing_is_written_beside_what_is_read(good, tmp_path):
+    """Neither indices, descriptions and statistics of GDAL, nor the logs of SQLite."""
+    place = tmp_path / "Данные"
+    place.mkdir()
+    for parts in good.values():
+        for part in parts:
+            if part.suffix != ".xsd":
+                (place / part.name).write_bytes(part.read_bytes())
+    base = sqlite3.connect(place / "points.gpkg")
+    base.execute("PRAGMA journal_mode = WAL")
+    base.close()
+    before = state_of(place)
+    plain = [place / parts[0].name for parts in good.values()]
+    found = hostile.read_all(plain)
+    assert all("read" in said for said, _, _ in found.values())
+    assert state_of(place) == before
+
+
+@pytest.mark.parametrize("kind", ["-wal", "-journal"])
+def test_changes_that_are_not_in_a_database_yet_are_said(good, tmp_path, kind):
+    """As QGIS leaves them while it edits; to read on would show the state before, or write."""
+    place = tmp_path / "open"
+    place.mkdir()
+    path = place / "points.gpkg"
+    path.write_bytes(good["gpkg-points"][0].read_bytes())
+    base = sqlite3.connect(path)
+    base.execute(f"PRAGMA journal_mode = {'WAL' if kind == '-wal' else 'PERSIST'}")
+    base.execute("CREATE TABLE other (a)")
+    base.execute("PRAGMA cache_size = 1")
+    base.execute("PRAGMA cache_spill = 1")
+    base.execute("BEGIN")
+    base.execute("INSERT INTO other VALUES (zeroblob(300000))")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in (path, place / f"points.gpkg{kind}"):
+        (copy / file.name).write_bytes(file.read_bytes())
+    base.rollback()
+    base.close()
+    before = state_of(copy)
+    with pytest.raises(LayerError, match=f"points.gpkg{kind} holds changes to it"):
+        read_vector(copy / "points.gpkg")
+    assert state_of(copy) == before
+    assert len(read_vector(path)) == 10

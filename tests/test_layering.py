@@ -47,7 +47,7 @@ LAYERS = (
     ("encoding", "detectability"),
     ("learners",),
     ("calibration", "applicability", "inference", "compiling", "parts", "bundles"),
-    ("model", "model_file"),
+    ("model", "model_file", "sound_trees"),
     ("samples", "record", "bands"),
     ("doubts",),
     ("held_out",),

@@ -297,3 +297,85 @@ def test_a_flipped_bit_is_a_sentence(saved):
 def test_a_folder_that_is_not_there_is_said(gold_model, tmp_path):
     with pytest.raises(OutputError, match="There is no folder"):
         gold_model.save(tmp_path / "none" / "m.prospect")
+
+
+def restated(saved, change):
+    """The model, its estimator's schema and arrays changed."""
+    with zipfile.ZipFile(saved) as archive:
+        inner = archive.read("estimator.skops")
+    with zipfile.ZipFile(io.BytesIO(inner)) as source:
+        parts = {name: source.read(name) for name in source.namelist()}
+    schema = json.loads(parts["schema.json"])
+    tree = next(node for node in walk(schema) if node.get("__loader__") == "TreeNode")
+    change(schema, tree, parts)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as target:
+        for name, data in {**parts, "schema.json": json.dumps(schema)}.items():
+            target.writestr(name, data)
+    return rewrite(saved, estimator_skops=out.getvalue())
+
+
+def walk(node):
+    if isinstance(node, dict):
+        yield node
+    for value in node.values() if isinstance(node, dict) else node:
+        if isinstance(value, dict | list):
+            yield from walk(value)
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def nodes_are_a_number(schema, tree, parts):
+    parts[tree["content"]["content"]["nodes"]["file"]] = npy(np.int64(7))
+
+
+def values_are_flat(schema, tree, parts):
+    parts[tree["content"]["content"]["values"]["file"]] = npy(np.zeros(9))
+
+
+def classes_are_too_few(schema, tree, parts):
+    parts[tree["__reduce__"]["args"]["content"][1]["file"]] = npy(np.zeros(0, np.int64))
+
+
+def more_nodes_than_there_are(schema, tree, parts):
+    tree["content"]["content"]["node_count"]["content"] = "1000000"
+
+
+def a_million_outputs(schema, tree, parts):
+    tree["__reduce__"]["args"]["content"][2]["content"] = "1000000"
+
+
+def nodes_by_an_earlier_number(schema, tree, parts):
+    """What stands here is sound, but skops would take what had that number before."""
+    other = tree["__reduce__"]["args"]["content"][1]
+    tree["content"]["content"]["nodes"]["__id__"] = other["__id__"]
+
+
+def outputs_by_an_earlier_number(schema, tree, parts):
+    outputs = tree["__reduce__"]["args"]["content"][2]
+    other = next(n for n in walk(schema) if n.get("__loader__") == "JsonNode")
+    other["content"] = "1000000"
+    outputs["__id__"] = other["__id__"]
+
+
+def another_name_for_it(schema, tree, parts):
+    tree["__class__"] = "DecisionTreeClassifier"
+    nodes_are_a_number(schema, tree, parts)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        nodes_are_a_number, values_are_flat, classes_are_too_few, more_nodes_than_there_are,
+        a_million_outputs, nodes_by_an_earlier_number, outputs_by_an_earlier_number,
+        another_name_for_it,
+    ],
+)  # fmt: skip
+def test_trees_that_would_crash_when_they_are_built_are_refused(saved, change):
+    """Most of these end the process in scikit-learn if they are let through."""
+    with pytest.raises(ModelError, match="tampered with or damaged"):
+        load_model(restated(saved, change))

@@ -21,6 +21,7 @@ from prospect.raster import cog
 from prospect.scoring import engines, score, select_layers
 from prospect.scoring import run as running
 from prospect.scoring.journal import Journal, WorkFolder
+from prospect.scoring.output import MapFiles
 from prospect.stack import open_stack
 
 
@@ -109,7 +110,7 @@ def test_bytes_that_are_not_what_they_were_are_done_again(sample, tmp_path, monk
     assert digest(path) == digest(expected)
 
 
-def test_another_runs_work_is_refused(sample, tmp_path, monkeypatch):
+def test_another_runs_work_is_refused_or_said_to_go(sample, tmp_path, monkeypatch, caplog):
     model, stack, _, _ = sample
     path = tmp_path / "gold.tif"
     with monkeypatch.context() as patch:
@@ -126,8 +127,18 @@ def test_another_runs_work_is_refused(sample, tmp_path, monkeypatch):
         score(model, changed, path, resume=True, engine="serial")
     # It is still there, and goes when a run begins anew.
     assert work_of(path).exists()
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 1)
+        with pytest.raises(Stop):
+            score(model, changed, path, engine="serial", tile=256)
+    assert "other settings was in" in caplog.text
+    assert "2 tiles" not in caplog.text
+    caplog.clear()
     done = interrupt_after(monkeypatch, 99)
-    score(model, stack, path, engine="serial", tile=256)
+    score(model, changed, path, engine="serial", tile=256)
+    (said,) = [r.getMessage() for r in caplog.records if r.name.startswith("prospect")]
+    assert said.startswith("1 tile of the same map had been done in")
+    assert "with --resume it would have been gone on with" in said
     assert len(done) == 4
     assert not work_of(path).exists()
 
@@ -182,8 +193,13 @@ def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def appear_and_die(files, *error, real=MapFiles.__exit__):
+    real(files, *error)
+    die()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process cannot be copied here")
-@pytest.mark.parametrize("when", ["tile", "journal", "copy", "sync", "style"])
+@pytest.mark.parametrize("when", ["tile", "journal", "copy", "sync", "style", "between"])
 def test_killed_at_any_point_it_ends_the_same(sample, tmp_path, monkeypatch, when):
     model, stack, _, expected = sample
     path = tmp_path / "gold.tif"
@@ -202,13 +218,16 @@ def test_killed_at_any_point_it_ends_the_same(sample, tmp_path, monkeypatch, whe
 
             patch.setattr(Journal, "add", add)
         elif when == "style":
-            patch.setattr(running, "write_companions", die)
+            patch.setattr(running, "make_companions", die)
+        elif when == "between":
+            # The map has appeared, and what belongs beside it has not.
+            patch.setattr(MapFiles, "__exit__", appear_and_die)
         else:
             patch.setattr(
                 *{"copy": (cog.rasterio.shutil, "copy"), "sync": (cog, "sync")}[when], die
             )
         killed(lambda: score(model, stack, path, engine="serial", tile=256))
-    if when == "style":
+    if when == "between":
         assert digest(path) == digest(expected)
     else:
         assert path.read_bytes() == b"old"

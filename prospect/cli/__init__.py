@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -113,8 +114,18 @@ for command in (
     main.add_command(command)
 
 
+def _speak_utf8() -> None:
+    """Begin again in UTF-8 where names of files would be taken for ASCII, or something older."""
+    older = sys.getfilesystemencoding() != "utf-8" and os.name == "posix"
+    if older and os.environ.get("PYTHONUTF8") != "1":
+        # In the environment, so that worker processes do too.
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
 def run() -> None:
     """Start from a shell."""
+    _speak_utf8()
     # Foreign libraries talk to the log and in warnings; people get our own sentences.
     logging.captureWarnings(True)
     logging.getLogger().addHandler(logging.NullHandler())

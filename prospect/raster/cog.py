@@ -111,7 +111,8 @@ class CogWriter:
         self.compress = compress
         self.threads = threads
         self._kept, self._again = work, again
-        self._made: Path | None = None
+        self.made: Path | None = None
+        """The finished file, before it appears."""
 
     @property
     def size(self) -> int:
@@ -217,7 +218,7 @@ class CogWriter:
             sync(temporary)
         except (*GDAL_ERRORS, LayerError) as error:
             raise self._failed(error) from error
-        self._made = temporary
+        self.made = temporary
 
     def __exit__(
         self,
@@ -227,10 +228,10 @@ class CogWriter:
     ) -> None:
         try:
             if kind is None:
-                if self._made is None:
+                if self.made is None:
                     self.finish()
-                assert self._made is not None
-                self._made.replace(self.path)
+                assert self.made is not None
+                self.made.replace(self.path)
         except OSError as failure:
             raise self._failed(failure) from failure
         finally:

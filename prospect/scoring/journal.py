@@ -81,14 +81,19 @@ class WorkFolder:
             raise OutputError(
                 f"{self.output} is being written by {who}: wait for it, or choose another output."
             ) from error
+        try:
+            ours = os.fstat(lock).st_ino == file.stat().st_ino
+        except OSError:
+            ours = False
+        if not ours:
+            # Whoever had it before took the folder away.
+            os.close(lock)
+            return None
+        # On a full disk it is a lock without a name.
         with suppress(OSError):
-            if os.fstat(lock).st_ino == file.stat().st_ino:
-                os.truncate(lock, 0)
-                os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-                return lock
-        # Whoever had it before took the folder away.
-        os.close(lock)
-        return None
+            os.truncate(lock, 0)
+            os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        return lock
 
 
 class Journal:
@@ -106,16 +111,29 @@ class Journal:
         self.path, self.key = path, key
 
     def begin(self, entries: Iterable[tuple[Window, Sequence[int]]] = ()) -> None:
-        """Start anew, with tiles that are done already."""
+        """
+        Start anew, with tiles that are done already.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
         lines = [json.dumps({"format": FORMAT, "key": self.key}), *(_line(*e) for e in entries)]
         new = self.path.with_suffix(".new")
-        new.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        new.replace(self.path)
+        try:
+            new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            new.replace(self.path)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def add(self, window: Window, checks: Sequence[int]) -> None:
-        """A tile is done, and in the hands of the system."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(window, checks) + "\n")
+        """A tile is done, and in the hands of the system; raises as :meth:`begin`."""
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(window, checks) + "\n")
+        except OSError as error:
+            raise self._failed(error) from error
 
     def read(self) -> list[tuple[Window, list[int]]]:
         """
@@ -143,6 +161,12 @@ class Journal:
                 entry: dict[str, Any] = json.loads(line)
                 entries.append((Window(*entry["window"]), list(entry["checks"])))
         return entries
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.path} cannot be written ({error.strerror}): free some space, or choose another "
+            "output."
+        )
 
 
 class Blocks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -172,7 +173,8 @@ def files_of(output: Path, bands: Sequence[Band]) -> list[tuple[Path, list[Band]
     ]
 
 
-def write_companions(
+def make_companions(
+    beside: ExitStack,
     files: MapFiles,
     values: NDArray[np.float32],
     output: Path,
@@ -180,7 +182,20 @@ def write_companions(
     made: Mapping[str, Any],
     work: Path,
 ) -> None:
-    """Styles, names of classes and the manifest, once the map is there; made in ``work``."""
+    """
+    Make styles, names of classes and the manifest in ``work``.
+
+    They appear when ``beside`` ends well, which is once the map is there: what could fail, for
+    want of space above all, has then been done.
+    """
+
+    def make(path: Path, text: str) -> None:
+        temporary = beside.enter_context(atomic_path(path, within=work))
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
     for writer, own in files.files:
         title = f"{model.title}: {own[0].name}"
         classes = own[0].classes
@@ -189,22 +204,17 @@ def write_companions(
         else:
             style = class_style(classes, title)
             # A GeoTIFF has no place for names of classes, but GDAL looks beside it.
-            with atomic_path(
-                writer.path.with_name(f"{writer.path.name}.aux.xml"), within=work
-            ) as path:
-                path.write_text(category_names(classes), encoding="utf-8")
-        with atomic_path(writer.path.with_suffix(".qml"), within=work) as path:
-            path.write_text(style, encoding="utf-8")
-    maps = {writer.path.name: sha256(writer.path) for writer, _ in files.files}
+            make(writer.path.with_name(f"{writer.path.name}.aux.xml"), category_names(classes))
+        make(writer.path.with_suffix(".qml"), style)
+    maps = {writer.path.name: sha256(writer.made or writer.path) for writer, _ in files.files}
     manifest = {
         "map": {"name": output.name, "sha256": maps[output.name]},
         "files": maps,
         **made,
         "disclaimer": DISCLAIMER,
     }
-    with atomic_path(output.with_suffix(".manifest.json"), within=work) as path:
-        text = json.dumps(manifest, ensure_ascii=False, indent=1)
-        path.write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(manifest, ensure_ascii=False, indent=1)
+    make(output.with_suffix(".manifest.json"), text + "\n")
 
 
 def tags_of(model: Model) -> dict[str, str]:

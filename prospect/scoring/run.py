@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from prospect.errors import GridError
+from prospect.errors import GridError, OutputError
 from prospect.features.overlap import Overlap
 from prospect.grid import Grid, Window
 from prospect.model import Model
@@ -25,12 +26,14 @@ from prospect.scoring.journal import Blocks, Journal, WorkFolder
 from prospect.scoring.output import (
     MapFiles,
     as_dataset,
+    make_companions,
     require_some,
     tags_of,
-    write_companions,
 )
 from prospect.scoring.plan import TilePlan
 from prospect.scoring.tile import Job, ground_of, score_tile
+
+log = logging.getLogger(__name__)
 
 SAMPLES = 49
 """Lattice blocks that are looked at to guess how much of a map counts."""
@@ -131,7 +134,7 @@ class Run:
             with progress("Checking the layers"):
                 made = made_of(self.model, self.job, self._threads)
                 journal = Journal(work.path / "journal.jsonl", key_of(made, self.job))
-            entries = journal.read() if self.resume else []
+            entries = self._done_before(work, journal)
             if not entries:
                 work.clear()
             held = sum(file.stat().st_size for file in work.path.glob("*.raw"))
@@ -144,6 +147,29 @@ class Run:
             work.remove()
         return self.output
 
+    def _done_before(self, work: WorkFolder, journal: Journal) -> list[tuple[Window, list[int]]]:
+        """Tiles to go on with; those that are not gone on with are said."""
+        if self.resume:
+            return journal.read()
+        try:
+            found = len(journal.read())
+        except OutputError:
+            log.warning(
+                "Unfinished work of other layers, another model or other settings was in %s: it is "
+                "removed, and the map begun anew.",
+                work.path,
+            )
+            return []
+        if found:
+            log.warning(
+                "%d %s of the same map had been done in %s and make way, since the map is begun "
+                "anew; with --resume it would have been gone on with.",
+                found,
+                "tile" if found == 1 else "tiles",
+                work.path,
+            )
+        return []
+
     def _work(
         self,
         work: WorkFolder,
@@ -154,16 +180,19 @@ class Run:
     ) -> None:
         assert self.output is not None
         grid, windows, title = self.grid, self.plan.windows, f"Scoring {self.model.commodity}"
-        with MapFiles(
-            self.output,
-            grid,
-            self.job.maker.bands,
-            tags=tags_of(self.model),
-            compress=self.compress,
-            work=work.path,
-            again=bool(entries),
-            threads=self._threads,
-        ) as files:
+        with (
+            ExitStack() as beside,
+            MapFiles(
+                self.output,
+                grid,
+                self.job.maker.bands,
+                tags=tags_of(self.model),
+                compress=self.compress,
+                work=work.path,
+                again=bool(entries),
+                threads=self._threads,
+            ) as files,
+        ):
             blocks = Blocks(grid.window)
             entries = [entry for entry in entries if files.holds(*entry)]
             for window, _ in entries:
@@ -190,7 +219,7 @@ class Run:
             values = files.values()
             with progress("Writing the map"):
                 files.finish()
-        write_companions(files, values, self.output, self.model, made, work.path)
+            make_companions(beside, files, values, self.output, self.model, made, work.path)
 
     def _leave(self, work: WorkFolder, journal: Journal, error: BaseException) -> None:
         """Keep what is worth going on with, and say so; remove the rest."""

@@ -126,6 +126,13 @@ def _is_named(said: object) -> bool:
 
 def _require_tables(path: Path) -> None:
     """Refuse a database that computes what it shows: such a query can be endless."""
+    for suffix in ("-wal", "-journal"):
+        unwritten = path.with_name(path.name + suffix)
+        if unwritten.is_file() and _start_of(unwritten).strip(b"\0"):
+            raise LayerError(
+                f"{path} is not whole: {unwritten.name} holds changes to it. Close it in other "
+                "programs, such as QGIS, which write them in; or export the data anew."
+            )
     address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     try:
         base = sqlite3.connect(address, uri=True)
@@ -169,3 +176,8 @@ def _require_honest_index(path: Path) -> None:
                     f"{path.stat().st_size}: copy the shapefile again, or remove the .shx."
                 )
             return
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(8)

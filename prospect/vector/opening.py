@@ -76,6 +76,10 @@ VECTOR_ERRORS = (
     OverflowError,
 )
 
+# SQLite would make files beside a database, and write into it what it finds there; GML without
+# a schema would get one.
+_WRITES_NOTHING = {".gpkg": {"IMMUTABLE": "YES"}, ".gml": {"WRITE_GFS": "NO"}}
+
 _LOCK = threading.Lock()
 _INSIDE: list[dict[str, Any]] = []
 
@@ -102,9 +106,7 @@ def describe(path: Path, layer: str | None) -> dict[str, Any]:
     require_data(path)
     try:
         with safe_environment():
-            # Of several layers the first, which pyogrio would take too, but with a warning.
-            layer = layer or _first_layer(path)
-            info: dict[str, Any] = pyogrio.read_info(path, layer=layer)
+            info: dict[str, Any] = pyogrio.read_info(path, **_how(path, layer))
     except VECTOR_ERRORS as error:
         raise unreadable(path, error) from error
     if info["driver"] not in _DRIVERS:
@@ -141,7 +143,7 @@ def read_features(path: Path, *, geometry: bool = True, **options: Any) -> pd.Da
     try:
         # Coordinates that are none come as NaN, and GEOS mentions it.
         with safe_environment(), np.errstate(invalid="ignore"):
-            options["layer"] = options.get("layer") or _first_layer(path)
+            options |= _how(path, options.get("layer"))
             table: pd.DataFrame = pyogrio.read_dataframe(path, read_geometry=geometry, **options)
     except VECTOR_ERRORS as error:
         raise unreadable(path, error) from error
@@ -150,10 +152,10 @@ def read_features(path: Path, *, geometry: bool = True, **options: Any) -> pd.Da
     return table
 
 
-def _first_layer(path: Path) -> str | None:
-    """The layer that is read when none is named."""
-    layers = pyogrio.list_layers(path)
-    return str(layers[0][0]) if len(layers) else None
+def _how(path: Path, layer: str | None) -> dict[str, Any]:
+    """The layer to open, and that nothing is to be written beside the file."""
+    # Of several layers the first, which pyogrio would take too, but with a warning.
+    return {"layer": layer or 0, **_WRITES_NOTHING.get(path.suffix.lower(), {})}
 
 
 def _require_count(path: Path, features: int) -> None:
