@@ -174,12 +174,11 @@ def form(algorithm):
 
 def main():
     asked = json.load(sys.stdin)
-    QgsSettings().setValue("locale/overrideFlag", True)
-    QgsSettings().setValue("locale/userLocale", asked.get("locale", "en_US"))
     QgsApplication.setPrefixPath("/usr", True)
     application = QgsApplication([], False)
-    QgsApplication.setTranslation(asked.get("locale", "en_US"))
-    application.initQgis()
+    application.initQgis()  # before settings, whose place it knows
+    QgsSettings().setValue("locale/overrideFlag", True)
+    QgsSettings().setValue("locale/userLocale", asked.get("locale", "en_US"))
     sys.path[:0] = ["/usr/share/qgis/python/plugins", asked["plugins"]]
     key = "Processing/Configuration/PROSPECT_COMMAND"
     QgsSettings().setValue(key, asked.get("setting", ""))

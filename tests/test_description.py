@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from prospect._version import __version__
 from prospect.cli import main
-from prospect.cli.description import SCHEMA, russian
+from prospect.cli.description import SCHEMA, texts
 
 OFFERED = ("inspect", "train", "score", "validate", "targets", "report", "compare")
 """What forms are made of, by the plugin for QGIS."""
@@ -76,15 +76,17 @@ def test_what_forms_show_has_english_and_russian(described, command):
             assert each["help"].get(language), (command, each["name"], language)
 
 
-def test_no_russian_text_is_left_over():
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_no_text_is_left_over(language):
     params = {name: {p.name for p in command.params} for name, command in parsers()}
-    for part, texts in russian().items():
+    table = texts(language)
+    for part, told in table.items():
         if part == "common":
-            used = [n for name in (*OFFERED, "init") for n in params[name]
-                    if n not in russian()[name]]  # fmt: skip
-            assert set(texts) <= set(used), set(texts) - set(used)
+            commands = (*OFFERED, "init")
+            used = {n for name in commands for n in params[name] if n not in table.get(name, {})}
+            assert set(told) <= used, set(told) - used
         else:
-            assert set(texts) <= params[part] | {"command"}, part
+            assert set(told) <= params[part] | {"command"}, part
 
 
 @pytest.mark.parametrize("command", OFFERED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ SCHEMA = 1
 UNITS = {"METRES": "m", "KM2": "km²", "PERCENT": "%", "CELLS": "cells"}
 """What a metavar tells of the unit."""
 
-Texts = Mapping[str, Mapping[str, tuple[str, str]]]
+Table = Mapping[str, Mapping[str, Any]]
+"""Texts by command, or ``common``, and by name of parameter."""
 
 
 def description(main: click.Group) -> dict[str, Any]:
@@ -42,19 +43,15 @@ def description(main: click.Group) -> dict[str, Any]:
 
 
 @cache
-def russian() -> Texts:
-    """Label and help in Russian by command and name; ``common`` for what all share."""
-    text = Path(__file__).with_name("ru.toml").read_text(encoding="utf-8")
-    return {
-        part: {name: (label, says) for name, (label, says) in table.items()}
-        for part, table in tomllib.loads(text).items()
-    }
+def texts(language: str) -> Table:
+    """Labels in English where options' own words would not do; labels and helps in Russian."""
+    text = Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
-def translated(command: str, name: str) -> tuple[str, str] | None:
-    """Label and help in Russian of a parameter; of the command itself with its own name."""
-    texts = russian()
-    return texts.get(command, {}).get(name) or texts["common"].get(name)
+def _text(language: str, command: str, name: str) -> Any:
+    table = texts(language)
+    return table.get(command, {}).get(name) or table["common"].get(name)
 
 
 def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -67,11 +64,11 @@ def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click
 
 def _command(name: str, command: click.Command) -> dict[str, Any]:
     says = inspect.cleandoc(command.help or "")
-    russian_texts = russian().get(name, {}).get("command")
+    russian = texts("ru").get(name, {}).get("command")
     example = inspect.cleandoc((command.epilog or "").replace("\b", ""))
     return {
         "name": name,
-        **_texts((name.capitalize(), says), russian_texts),
+        **_texts((name.capitalize(), says), russian),
         "example": example.removeprefix("Example: "),
         "parameters": [_parameter(name, p, command) for p in command.params],
     }
@@ -88,8 +85,8 @@ def _parameter(command: str, parameter: click.Parameter, of: click.Command) -> d
         "name": name,
         "flags": list(parameter.opts) if option else [],
         **_texts(
-            (_label(parameter), _help(parameter)),
-            translated(command, name),
+            (_text("en", command, name) or _label(parameter), _help(parameter)),
+            _text("ru", command, name),
         ),
         **_type(parameter),
         "kind": getattr(kind, "kind", "file") if isinstance(kind, click.Path) else "",
@@ -138,7 +135,7 @@ def _help(parameter: click.Parameter) -> str:
     return parameter.says if isinstance(parameter, Explained) else ""
 
 
-def _texts(english: tuple[str, str], russian: tuple[str, str] | None) -> dict[str, Any]:
+def _texts(english: Sequence[str], russian: Sequence[str] | None) -> dict[str, Any]:
     told = {"en": english} | ({} if russian is None else {"ru": russian})
     return {
         "label": {language: label for language, (label, _) in told.items()},

@@ -133,6 +133,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
     def prepareAlgorithm(self, parameters, context, feedback):
         form = _Form(self, parameters, context, feedback)
         self.folder = Path(tempfile.mkdtemp(prefix="prospect-"))
+        self.refused = ""  # what is raised here QGIS keeps to itself
         try:
             self.program = settings.require_command(self.say)
             self._require_same()
@@ -145,8 +146,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             if self.sources is not None:
                 self._prepare_sources(form)
         except CommandError as error:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise QgsProcessingException(str(error)) from error
+            self.refused = str(error)
         return True
 
     def _require_same(self):
@@ -198,6 +198,8 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         try:
+            if self.refused:
+                raise QgsProcessingException(self.refused)
             return self._process(parameters, context, feedback)
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)

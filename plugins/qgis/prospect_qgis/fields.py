@@ -23,6 +23,7 @@ from qgis.core import (
     QgsProcessingParameterVectorLayer,
 )
 
+from .description import CommandError
 from .layers import VECTOR_FORMATS, raster_file
 
 FILTERS = {
@@ -39,6 +40,8 @@ def field_of(parameter: Mapping[str, Any], say) -> QgsProcessingParameterDefinit
     label, says = say.of(parameter["label"]), say.of(parameter["help"])
     if parameter["unit"]:
         label = say("in_unit", label=label, unit=parameter["unit"])
+    if parameter["multiple"] and parameter["type"] == "text":
+        says = say("several", help=says)
     make = _written if parameter["writes"] else _MAKERS[parameter["type"]]
     field = make(parameter, label)
     field.setHelp(says)
@@ -166,6 +169,10 @@ def _place(parameter, form, say) -> Any:
     name, kind = parameter["name"], parameter["kind"]
     if parameter["values"] > 1:
         files = form.ask("FileList", name)
+        if files and len(files) != parameter["values"]:
+            count = {"count": parameter["values"], "given": len(files)}
+            label = say.of(parameter["label"])
+            raise CommandError(say("number_of_files", label=label, **count))
         return [str(Path(each).absolute()) for each in files]
     path = ""
     if kind in ("raster", "map"):

@@ -44,8 +44,10 @@ class SetUp(QgsProcessingAlgorithm):
         self.addParameter(
             QgsProcessingParameterFile(WHEELS, self.say("wheels"), folder, optional=True)
         )
-        for name in (COPY, PYTHON):
-            self.addParameter(QgsProcessingParameterFile(name, self.say(name), optional=True))
+        self.addParameter(QgsProcessingParameterFile(COPY, self.say("copy"), folder, optional=True))
+        python = QgsProcessingParameterFile(PYTHON, self.say("python"), optional=True)
+        python.setFileFilter("Python (*)")  # on Linux its name has no dot
+        self.addParameter(python)
         self.addOutput(QgsProcessingOutputString(COMMAND, self.say("command")))
 
     def processAlgorithm(self, parameters, context, feedback):

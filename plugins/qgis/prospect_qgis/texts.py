@@ -35,5 +35,7 @@ class Texts:
                 if label == english:
                     return other
             elif label.startswith(begin) and label.endswith(end):
-                return other.format(label[len(begin) : len(label) - len(end) or None])
+                inside = label[len(begin) : len(label) - len(end) or None]
+                if " " not in inside:
+                    return other.format(inside)
         return label
