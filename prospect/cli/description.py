@@ -68,7 +68,7 @@ def _command(name: str, command: click.Command) -> dict[str, Any]:
     example = inspect.cleandoc((command.epilog or "").replace("\b", ""))
     return {
         "name": name,
-        **_texts((name.capitalize(), says), russian),
+        **_texts((texts("en").get(name, {}).get("command") or name.capitalize(), says), russian),
         "example": example.removeprefix("Example: "),
         "parameters": [_parameter(name, p, command) for p in command.params],
     }
