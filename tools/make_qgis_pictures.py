@@ -69,12 +69,15 @@ def inside(folder: Path, to: Path) -> None:
         QgsProject.instance().addMapLayer(QgsRasterLayer(str(region / f"{name}.tif"), name))
     faults = QgsVectorLayer(f"{region / 'faults.gpkg'}|layername=faults", "faults")
     QgsProject.instance().addMapLayer(faults)
+    layers = list(QgsProject.instance().mapLayers())
+    known = QgsVectorLayer(str(region / "occurrences.csv"), "occurrences")
+    QgsProject.instance().addMapLayer(known)
     _toolbox(to / "qgis_toolbox.png")
     filled = {
-        "qgis_layers": list(QgsProject.instance().mapLayers()),
+        "qgis_layers": layers,
         "qgis_roles": ["lithology", "geology.lithology"],
         "commodity": "gold",
-        "occurrences": str(region / "occurrences.csv"),
+        "occurrences": known.id(),
     }
     _form("prospect:train", filled, to / "qgis_train.png")
     QgsProject.instance().clear()
@@ -120,7 +123,7 @@ def _project(path: Path) -> None:
     """The legend of the project beside its map."""
     from qgis.core import QgsLayerTreeModel, QgsMapRendererSequentialJob, QgsMapSettings, QgsProject
     from qgis.gui import QgsLayerTreeView
-    from qgis.PyQt.QtCore import QSize, Qt
+    from qgis.PyQt.QtCore import QSize
     from qgis.PyQt.QtGui import QColor, QImage, QPainter
 
     root = QgsProject.instance().layerTreeRoot()
@@ -136,7 +139,8 @@ def _project(path: Path) -> None:
     work.waitForFinished()
     tree, model = QgsLayerTreeView(), QgsLayerTreeModel(root)
     tree.setModel(model)
-    tree.expandAll()
+    model.setFlag(QgsLayerTreeModel.AllowNodeChangeVisibility)
+    tree.expandToDepth(1)
     tree.resize(260, 480)
     legend = _grab(tree, None)
     sheet = QImage(860, 480, QImage.Format_RGB32)
@@ -145,7 +149,7 @@ def _project(path: Path) -> None:
     painter.drawPixmap(0, 0, legend)
     painter.drawImage(260, 0, work.renderedImage())
     painter.end()
-    sheet.convertToFormat(QImage.Format_Indexed8, Qt.AvoidDither).save(str(path))
+    sheet.save(str(path), quality=0)  # the smallest file
 
 
 def _grab(widget, path: Path | None):
