@@ -44,7 +44,7 @@ def in_qgis(tmp_path_factory):
     home = tmp_path_factory.mktemp("qgis-home")
     home.chmod(0o700)
 
-    def run(words, told=None, *, home=home, path="/usr/bin:/bin", timeout=300):
+    def run(words, told=None, *, home=home, path="/usr/bin:/bin", timeout=600):
         environment = {"PATH": path, "HOME": str(home), "QT_QPA_PLATFORM": "offscreen",
                        "XDG_RUNTIME_DIR": str(home), "LC_ALL": "C.UTF-8"}  # fmt: skip
         return subprocess.run(

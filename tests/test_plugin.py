@@ -94,6 +94,13 @@ def test_the_plugin_understands_the_form_that_is_told():
     assert description.SCHEMA == SCHEMA
 
 
+def test_the_plugin_spells_no_option(commands):
+    flags = {flag for c in commands.values() for p in c["parameters"] for flag in p["flags"]}
+    flags = {flag for flag in flags if flag.startswith("--")}
+    code = "".join(p.read_text("utf-8") for p in (ROOT / "plugins").rglob("*.py"))
+    assert len(flags) > 50 and not {flag for flag in flags if f'"{flag}' in code}
+
+
 # Texts
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# QGIS for the tests of styles and of the plugin, from Debian's packages; nothing to do if it is there.
+# QGIS for the tests of styles and of the plugin, from Debian's packages; nothing to do if there.
 set -euo pipefail
 # By absolute path: PyQGIS belongs to the system's Python, not to an environment in front of it.
 /usr/bin/python3 -c "import qgis.core" 2>/dev/null && [ -x /usr/bin/qgis_process ] && exit 0
