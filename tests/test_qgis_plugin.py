@@ -18,7 +18,7 @@ from prospect.cli.description import description
 from prospect.map_file import open_map
 from prospect.styles import CHANGE_COLOURS, COLOURS, TARGET_LINES, share_labels, thresholds
 
-pytestmark = pytest.mark.qgis
+pytestmark = [pytest.mark.qgis, pytest.mark.slow]
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("inspect", "train", "score", "validate", "targets", "report", "compare")
 OWN = {"qgis_layers", "qgis_roles", "qgis_project", "qgis_model"}
