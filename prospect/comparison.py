@@ -16,7 +16,8 @@ from prospect.errors import GridError
 from prospect.grid import Grid
 from prospect.map_file import MapFile, open_map
 from prospect.model import Model
-from prospect.raster import write_geotiff
+from prospect.raster import atomic_path, write_geotiff
+from prospect.styles import change_style
 from prospect.targets import find_targets
 from prospect.targets.ranking import AREA
 
@@ -75,10 +76,13 @@ class Comparison:
         return "\n".join(lines)
 
     def save(self, path: Path | str) -> None:
-        """Write the change of rank as a GeoTIFF."""
+        """Write the change of rank as a GeoTIFF, with a QGIS style beside it."""
+        path = Path(path)
         write_geotiff(
             path, self.change, self.grid, nodata=np.nan, description="change of rank", unit="1"
         )
+        with atomic_path(path.with_suffix(".qml")) as temporary:
+            temporary.write_text(change_style("change of rank"), encoding="utf-8", newline="\n")
 
 
 def compare(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,10 @@ def files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def survey_folder(
-    folder: Path | str | Sequence[Path], *, progress: Progress = silent
+    folder: Path | str | Sequence[Path],
+    *,
+    roles: Mapping[Path, str] | None = None,
+    progress: Progress = silent,
 ) -> tuple[Project, list[LayerReport], list[str]]:
     """
     Guess a project from a folder of GeoTIFFs.
@@ -126,6 +129,8 @@ def survey_folder(
     Parameters
     ----------
     folder : path, or GeoTIFFs
+    roles : mapping of absolute path to str, optional
+        Instead of a guess.
     progress : callable
 
     Returns
@@ -152,6 +157,9 @@ def survey_folder(
             )
             continue
         guess = guess_role(path)
+        role = (roles or {}).get(path.resolve())
+        if role is not None:
+            guess = replace(guess, role=role, doubts=())
         infos[name] = info
         specs.append(
             LayerSpec(

@@ -50,9 +50,42 @@ def qgis_style(limits: Sequence[float], title: str) -> str:
     str
         The text of a ``.qml`` file.
     """
-    labels = share_labels()
+    return _steps(limits, COLOURS, share_labels(), title)
+
+
+CHANGES = (-0.2, -0.1, -0.03, 0.03, 0.1, 0.2)
+"""Changes of rank at which the colour changes: shares of the ground that a cell has passed."""
+
+# Brown down, blue up, for colour-blind readers too (ColorBrewer's BrBG, its green made blue).
+CHANGE_COLOURS = ("#8c510a", "#d8b365", "#f6e8c3", "#f5f5f5", "#c7ddf0", "#6baed6", "#08519c")
+
+
+def change_labels() -> list[str]:
+    """What the colours of a change of rank stand for, losses first."""
+    parts = [f"{100 * low:g}–{100 * high:g} %" for low, high in pairwise(CHANGES[3:])]
+    most = f"more than {100 * CHANGES[-1]:g} %"
+    down = [f"down by {part}" for part in (most, *reversed(parts))]
+    return [*down, "about the same", *(f"up by {part}" for part in (*parts, most))]
+
+
+def change_style(title: str) -> str:
+    """
+    A QGIS style for the change of rank from one map to another.
+
+    Returns
+    -------
+    str
+        The text of a ``.qml`` file.
+    """
+    return _steps(CHANGES, CHANGE_COLOURS, change_labels(), title)
+
+
+def _steps(
+    limits: Sequence[float], colours: Sequence[str], labels: Sequence[str], title: str
+) -> str:
+    """A style whose colour changes at limits, lowest values first."""
     items = []
-    for colour, limit, label in zip(COLOURS, [*limits, float("inf")], labels, strict=True):
+    for colour, limit, label in zip(colours, [*limits, float("inf")], labels, strict=True):
         value = "inf" if limit == float("inf") else repr(limit)
         items.append(
             f'<item color="{colour}" value="{value}" alpha="255" label={quoteattr(label)}/>'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,11 +21,11 @@ from prospect.inspection import (
 )
 from prospect.inspection import files as files_of
 from prospect.progress import Progress, silent
-from prospect.project import GridSpec, OccurrenceSpec, Project
+from prospect.project import GridSpec, OccurrenceSpec, Project, VectorSpec
 from prospect.raster import read_info
 from prospect.stack import choose_grid
-from prospect.vector import check_vector, located, read_points
-from prospect.vector_inspection import VectorReport, inspect_occurrences, inspect_vectors
+from prospect.vector import check_vector, located, read_points, states_system
+from prospect.vector_inspection import VectorReport, inspect_occurrences, inspect_vectors, is_vector
 from prospect.vector_survey import VectorSurvey, survey_vectors
 
 CELL = 250.0
@@ -64,6 +64,7 @@ class Survey:
 def survey(
     folders: Sequence[Path],
     *,
+    roles: Mapping[Path, str] | None = None,
     to: str | None = None,
     cell: float | None = None,
     bounds: Bounds | None = None,
@@ -76,6 +77,10 @@ def survey(
     Parameters
     ----------
     folders : sequence of path
+        Folders, and files that must all be of use.
+    roles : mapping of path to str, optional
+        What files are for, instead of a guess from their names. Lines and polygons with a
+        role are taken whole.
     to, cell, bounds : str, float, (west, south, east, north), optional
         Another grid than the rasters'. Vectors alone need ``to`` unless they share a
         projection, and are given cells of 250 m around all that they hold.
@@ -90,37 +95,46 @@ def survey(
     Raises
     ------
     ProjectError
-        If a folder is missing, or nothing in the folders can be used.
+        If a folder or file is missing, a raster that is named cannot be used, or nothing in
+        the folders can.
     GridError
         If vectors alone do not make a grid, or no raster meets the bounds.
     """
     for folder in folders:
-        if not folder.is_dir():
+        if not folder.exists():
             raise ProjectError(
                 f"There is no folder {folder}: give the folder that holds the layers."
             )
-    rasters: list[Path] = []
-    others: list[Path] = []
+    roles = {path.resolve(): role for path, role in (roles or {}).items()}
+    beside = [path for path in folders if path.is_file()]
+    folders = [path for path in folders if not path.is_file()]
+    # What is named is wanted, whatever it is called.
+    paths = [path for path in beside if is_vector(path)]
+    rasters = [path for path in beside if path not in paths]
+    rasters_beside = list(rasters)
     aside: list[Path] = []
     for folder in folders:
-        for chosen, paths in (
+        for chosen, there in (
             (rasters, files_of(folder, RASTER_SUFFIXES)),
-            (others, find_vectors(folder)),
+            (paths, find_vectors(folder)),
         ):
-            for path in paths:
+            for path in there:
                 (aside if is_truth(path, folder) else chosen).append(path)
-    found = survey_vectors(others, crs=crs)
+    folders = folders or [beside[0].parent]
+    found = _with_roles(survey_vectors(paths, crs=crs), paths, roles, crs)
     layers: list[LayerReport] = []
     refused: list[str] = []
     if rasters:
         try:
-            project, layers, refused = survey_folder(rasters, progress=progress)
+            project, layers, refused = survey_folder(rasters, roles=roles, progress=progress)
         except ProjectError as error:
             if not found.vectors or to is None:
                 raise
             project, refused = Project(folders[0]), [str(error)]
     else:
         project = Project(folders[0])
+    if rasters_beside:
+        _require_used(rasters_beside, layers, refused)
     vectors = found.vectors
     if bounds is not None:
         # The map follows the bounds, not a layer.
@@ -180,6 +194,40 @@ def _reaching(layers: list[LayerReport], grid: Grid) -> tuple[list[LayerReport],
             f"east, north, in metres of {crs_name(grid.crs)}): {beyond[0]}"
         )
     return kept, beyond
+
+
+def _with_roles(
+    found: VectorSurvey, paths: Sequence[Path], roles: Mapping[Path, str], crs: str | None
+) -> VectorSurvey:
+    """Vectors whose role is given, in place of what was guessed of them."""
+    given = {path: roles[path.resolve()] for path in paths if path.resolve() in roles}
+    vectors: list[VectorSpec] = []
+    for path, role in given.items():
+        guessed = [spec for spec in found.vectors if spec.path == path]
+        whole = VectorSpec(path.stem, path, crs=None if states_system(path) else crs)
+        # A guess knows which attribute names the rock; one that has a condition is a part.
+        taken = guessed[0] if len(guessed) == 1 and not guessed[0].where else whole
+        vectors.append(replace(taken, role=role))
+    others = tuple(spec for spec in found.vectors if spec.path not in given)
+    notes = tuple(note for note in found.notes if not note.startswith(_told_of(given)))
+    notes += tuple(f"{path.name}: {role}, as was said" for path, role in given.items())
+    candidates = tuple(spec for spec in found.candidates if spec.path not in given)
+    return VectorSurvey((*others, *vectors), candidates, notes)
+
+
+def _told_of(paths: Iterable[Path]) -> tuple[str, ...]:
+    """What notes about files begin with."""
+    return tuple(f"{path.name}: " for path in paths)
+
+
+def _require_used(
+    paths: Sequence[Path], layers: Sequence[LayerReport], refused: Sequence[str]
+) -> None:
+    """Refuse a raster that was named and cannot be used."""
+    used = {report.spec.path for report in layers}
+    for path in paths:
+        if path not in used:
+            raise ProjectError(next((text for text in refused if str(path) in text), refused[0]))
 
 
 def _most_on(

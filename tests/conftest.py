@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from prospect.stack import open_stack
 from prospect.synthetic import Region, make_region, write_region
 from prospect.training import train
 
+QGIS_PYTHON = "/usr/bin/python3"
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "region"
 
@@ -33,6 +36,41 @@ def real_data():
     if not REAL.is_dir():
         pytest.skip("the real data do not stand beside the checkout (../shared/data)")
     return REAL
+
+
+@pytest.fixture(scope="session")
+def in_qgis(tmp_path_factory):
+    """
+    Run a script by the system's Python, which has QGIS, with JSON as its input.
+
+    It answers with lines of JSON. Nothing of the environment the tests run in is there.
+    """
+    home = tmp_path_factory.mktemp("qgis-home")
+    home.chmod(0o700)
+
+    def run(words, told=None, *, home=home, path="/usr/bin:/bin", timeout=600):
+        environment = {"PATH": path, "HOME": str(home), "QT_QPA_PLATFORM": "offscreen",
+                       "XDG_RUNTIME_DIR": str(home), "LC_ALL": "C.UTF-8"}  # fmt: skip
+        return subprocess.run(
+            [str(word) for word in words],
+            input=json.dumps(told),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+
+    def answers(script, told, **options):
+        done = run([QGIS_PYTHON, Path(__file__).parent / script], told, **options)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    there = os.access(QGIS_PYTHON, os.X_OK) and run([QGIS_PYTHON, "-c", "import qgis.core"])
+    if not there or there.returncode:
+        pytest.skip("QGIS is not there: tools/install_qgis.sh installs it")
+    answers.run = run
+    return answers
 
 
 @pytest.fixture

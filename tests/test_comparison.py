@@ -1,6 +1,7 @@
 """Two maps compared: hand-made changes that are known."""
 
 import json
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -115,6 +116,13 @@ def test_the_change_is_written_as_a_map(write, values, tmp_path):
 
     info = read_info(tmp_path / "change.tif")
     np.testing.assert_array_equal(read_native(info, info.grid.window), found.change)
+    style = ET.fromstring((tmp_path / "change.qml").read_text("utf-8").split("\n", 1)[1])
+    items = style.findall(".//item")
+    limits = [float(item.get("value")) for item in items]
+    # A cell that stays where it is has the middle colour, between 3 % down and 3 % up.
+    assert limits == sorted(limits) and limits[2:4] == [-0.03, 0.03] and limits[-1] == np.inf
+    assert items[3].get("label") == "about the same"
+    assert items[0].get("label") == "down by more than 20 %"
 
 
 def test_two_grids_are_refused(write, values):

@@ -1,10 +1,6 @@
 """Maps, classes and targets opened in a real QGIS: they come with the colours and names meant."""
 
-import json
-import os
-import subprocess
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,36 +19,19 @@ from prospect.targets.writing import write_targets
 from prospect.vector import frame
 
 pytestmark = pytest.mark.qgis
-PYTHON, SCRIPT = "/usr/bin/python3", Path(__file__).parent / "qgis_render.py"
 GRID = Grid("EPSG:32642", Affine(1000, 0, 500_000, 0, -1000, 4_400_000), (30, 40))
 PIXELS = 20
 VECTORS = ("gold-targets.gpkg|layername=gold-targets", "gold-targets.gpkg", "gold-targets.shp",
            "gold-targets.geojson")  # fmt: skip
 
 
-def environment(folder):
-    """Nothing of the environment the tests run in: QGIS belongs to the system's Python."""
-    return {"PATH": "/usr/bin:/bin", "HOME": str(folder), "QT_QPA_PLATFORM": "offscreen",
-            "XDG_RUNTIME_DIR": str(folder), "LC_ALL": "C.UTF-8"}  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("qgis")
-    found = os.access(PYTHON, os.X_OK) and subprocess.run(
-        [PYTHON, "-c", "import qgis.core"],
-        env=environment(made),
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
-    if not found or found.returncode:
-        pytest.skip("QGIS is not there: tools/install_qgis.sh installs it")
-    return made
+    return tmp_path_factory.mktemp("qgis")
 
 
 @pytest.fixture(scope="module")
-def opened(folder, gold_model, world):
+def opened(folder, gold_model, world, in_qgis):
     """What QGIS says of every file, and its picture."""
     score(gold_model, open_stack(world), folder / "score.tif", workers=2)
     values = np.random.default_rng(0).random(GRID.shape).astype(np.float32)
@@ -79,18 +58,8 @@ def opened(folder, gold_model, world):
         }
         for k, (name, (width, height)) in enumerate(sizes.items())
     ]
-    done = subprocess.run(
-        [PYTHON, SCRIPT],
-        input=json.dumps(jobs),
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len(answers) == len(sizes), done.stderr
+    answers = in_qgis("qgis_render.py", jobs)
+    assert len(answers) == len(sizes)
     return {
         name: (answer, np.asarray(Image.open(job["png"]).convert("RGB")).astype(int))
         for name, answer, job in zip(sizes, answers, jobs, strict=True)

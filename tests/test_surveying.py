@@ -252,3 +252,35 @@ def test_antimony_around_the_alay_without_a_known_deposit(real_data, tmp_path):
     near = distance_to(stack["thrust"], cap=20_000.0).values
     assert likely.count() > 0.5 * likely.size
     assert likely[near < 500].mean() > 2 * likely[near > 10_000].mean()
+
+
+def test_files_and_roles_make_a_project_of_what_was_chosen(folders, tmp_path):
+    faults, rock = folders[0] / "faults.gpkg", folders[0] / "greenstone.gpkg"
+    said = run("init", faults, rock, "-o", tmp_path / "p", "--role", f"faults.thrust={faults}",
+               "--role", f"geology.sheet={rock}", "--cell", 100, "-q")  # fmt: skip
+    assert "faults.gpkg: faults.thrust, as was said" in said
+    project = load_project(tmp_path / "p")
+    assert {spec.name: spec.role for spec in project.vectors} == {
+        "faults": "faults.thrust",
+        "greenstone": "geology.sheet",
+    }
+    # What was not chosen, the gold of the other folder, is not there.
+    assert project.occurrences is None
+    assert set(open_stack(project).data_vars) == {"faults", "greenstone"}
+
+
+def test_a_raster_gets_the_role_that_is_given(tmp_path, write_tif, ramp):
+    path = write_tif("unnamed.tif", ramp, nodata=float("nan"))
+    found = survey([path], roles={path: "magnetics.tmi"})
+    (layer,) = found.project.layers
+    assert (layer.name, layer.role) == ("unnamed", "magnetics.tmi")
+    assert survey([path]).project.layers[0].role != "magnetics.tmi"
+
+
+def test_a_raster_that_is_named_must_be_of_use(tmp_path, write_tif, ramp):
+    good, bad = write_tif("good.tif", ramp, nodata=float("nan")), tmp_path / "bad.tif"
+    bad.write_bytes(b"no raster")
+    with pytest.raises(ProjectError, match=r"bad\.tif"):
+        survey([good, bad])
+    with pytest.raises(ProjectError, match="There is no"):
+        survey([tmp_path / "absent.tif"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from prospect._version import __version__
 from prospect.cli.checking import verify
 from prospect.cli.commodities import commodities
 from prospect.cli.data import add, demo, doctor, grid_command, init, inspect
+from prospect.cli.description import description
 from prospect.cli.explanation import explain
 from prospect.cli.export import export
 from prospect.cli.features import features
@@ -68,12 +70,27 @@ class _Aloud(logging.Handler):
         click.echo(record.getMessage(), err=True)
 
 
+def _describe(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        # ASCII, so that it can be read whatever the encoding of the pipe.
+        click.echo(json.dumps(description(main), indent=1))
+        context.exit()
+
+
 @click.group(
     cls=Sentences,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: prospect demo",
 )
 @click.version_option(__version__, "-V", "--version", message="prospect %(version)s")
+@click.option(
+    "--describe",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_describe,
+    help="Tell all commands and options as JSON, for programs that offer them.",
+)
 def main() -> None:
     """From geological layers and known deposits to a map of where more are likely.
 

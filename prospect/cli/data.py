@@ -7,13 +7,16 @@ from typing import Any
 
 import click
 
+from prospect.cli.kinds import Explained, Place, Rare, Shell
 from prospect.cli.options import (
     be,
     counted,
     progress_of,
+    roles_of,
     source_of,
     takes_crs,
     takes_drivers,
+    takes_progress,
     takes_quiet,
     takes_workers,
     tell_first_run,
@@ -43,46 +46,79 @@ def demo(output: Path, seed: int | None, workers: int | None, quiet: bool) -> No
 
 
 @click.command(epilog="Example: prospect init rasters/ occurrences/ -o lapland/")
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "folders",
+    cls=Explained,
+    says="Folders of rasters, vectors and tables, or such files.",
+    nargs=-1,
+    required=True,
+    type=Place("layers"),
+)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place("folder", writes="always", file_okay=False),
     help="Project folder; by default FOLDER itself.",
 )
-@click.option("--to", metavar="CRS", help="Projection of the grid, instead of the rasters'.")
+@click.option(
+    "--to", cls=Rare, metavar="CRS", help="Projection of the grid, instead of the rasters'."
+)
 @click.option(
     "--cell",
+    cls=Rare,
     type=click.FloatRange(min=0, min_open=True),
     metavar="METRES",
     help="Cell of the grid; of vectors alone 250 m.",
 )
 @click.option(
     "--bounds",
+    cls=Rare,
     type=float,
     nargs=4,
     metavar="WEST SOUTH EAST NORTH",
     help="Of the grid, in its metres; by default those of the layers.",
 )
+@click.option(
+    "--role",
+    "roles",
+    cls=Shell,
+    multiple=True,
+    metavar="ROLE=PATH",
+    help="What a file is for, whatever its name says, e.g. faults.thrust=lines.gpkg. Repeatable.",
+)
 @takes_crs
 @takes_quiet
+@takes_progress
 def init(
     folders: tuple[Path, ...],
     output: Path | None,
     to: str | None,
     cell: float | None,
     bounds: tuple[float, float, float, float] | None,
+    roles: tuple[str, ...],
     crs: str | None,
     quiet: bool,
+    told: str,
 ) -> None:
-    """Guess what the rasters, vectors and tables in FOLDERS are, and write prospect.toml."""
+    """Guess what the rasters, vectors and tables in FOLDERS are, and write prospect.toml.
+
+    FOLDERS may also name single files, which must all be of use.
+    """
     from prospect.inspection import describe, doubts, write_survey
     from prospect.surveying import survey
     from prospect.vector_inspection import describe_vectors
 
-    if output is None and len(folders) > 1:
+    if output is None and (len(folders) > 1 or folders[0].is_file()):
         raise click.UsageError("Of several folders none is the project's: name it with -o.")
-    found = survey(folders, to=to, cell=cell, bounds=bounds, crs=crs, progress=progress_of(quiet))
+    found = survey(
+        folders,
+        roles={Path(path): role for role, path in roles_of(roles)},
+        to=to,
+        cell=cell,
+        bounds=bounds,
+        crs=crs,
+        progress=progress_of(quiet, told),
+    )
     path = write_survey(found.project, output or folders[0])
     click.echo(f"Grid: {found.grid.describe()}")
     tell_layers(describe(found.layers) if found.layers else "", describe_vectors(found.vectors))
@@ -99,12 +135,20 @@ def init(
 
 
 @click.command(epilog="Example: prospect inspect lapland/")
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "sources",
+    cls=Explained,
+    says="A project, or rasters, vectors and tables of points.",
+    nargs=-1,
+    required=True,
+    type=Place("layers"),
+)
 @takes_crs
 @takes_drivers
 @takes_quiet
+@takes_progress
 def inspect(
-    sources: tuple[Path, ...], crs: str | None, drivers: tuple[str, ...], quiet: bool
+    sources: tuple[Path, ...], crs: str | None, drivers: tuple[str, ...], quiet: bool, told: str
 ) -> None:
     """Show grids, units, values and what is wrong.
 
@@ -135,7 +179,7 @@ def inspect(
             project = replace(project, vectors=over)
             if project.occurrences is not None:
                 project = replace(project, occurrences=replace(project.occurrences, crs=crs))
-        reports = inspect_project(project, allow_drivers=drivers, progress=progress_of(quiet))
+        reports = inspect_project(project, allow_drivers=drivers, progress=progress_of(quiet, told))
         grid = choose_grid(project.grid, {report.spec.name: report.info for report in reports})
         vectors = inspect_vectors(project, grid)
         beside_scale = unlike_its_scale((*project.layers, *project.vectors), grid)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prospect.cli.kinds import Explained, Place, Rare
 from prospect.cli.options import (
     Memory,
     area_of,
@@ -35,7 +36,14 @@ if TYPE_CHECKING:
 @click.command(
     epilog="Example: prospect train lapland/ -c gold --occurrences au.shp -o gold.prospect"
 )
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "sources",
+    cls=Explained,
+    says="A project folder, or layers in any order.",
+    nargs=-1,
+    required=True,
+    type=Place("layers"),
+)
 @click.option(
     "-c",
     "--commodity",
@@ -44,19 +52,22 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--occurrences",
-    type=click.Path(path_type=Path),
+    type=Place("points"),
     help="Known deposits: vector file or CSV; by default those of the project.",
 )
-@click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
+@click.option("--crs", cls=Rare, help="Coordinate system of the occurrences, e.g. EPSG:32642.")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=Place("model", writes="always"),
     help="Model file to write; of several commodities, the folder for theirs.",
 )
-@click.option("--type", "deposit_type", metavar="NAME", help="One deposit type, e.g. au_orogenic.")
+@click.option(
+    "--type", "deposit_type", cls=Rare, metavar="NAME", help="One deposit type, e.g. au_orogenic."
+)
 @click.option(
     "--background",
+    cls=Rare,
     type=click.Choice(["distance", "deposits", "dissimilar", "mixed"]),
     default="distance",
     show_default=True,
@@ -65,6 +76,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--match",
+    cls=Rare,
     type=click.Choice(["none", "cover", "detectability"]),
     default="none",
     show_default=True,
@@ -72,26 +84,38 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tested",
-    type=click.Path(path_type=Path),
+    cls=Rare,
+    type=Place("points"),
     help="Ground drilled and found barren: points or polygons.",
 )
 @click.option(
     "--rejects",
-    type=click.Path(path_type=Path),
+    cls=Rare,
+    type=Place("table", writes="if named"),
     help="CSV to write the occurrences to that do not train, with their reasons.",
 )
-@click.option("--area", type=click.Path(path_type=Path), help="Polygons that bound the work.")
+@click.option("--area", type=Place("vector"), help="Polygons that bound the work.")
 @takes_sheet
-@click.option("--permissive", metavar="TEST", help='e.g. "lithology in (carbonate, flysch)".')
-@click.option("--without", multiple=True, metavar="LAYER", help="Leave a layer out. Repeatable.")
+@click.option(
+    "--permissive", cls=Rare, metavar="TEST", help='e.g. "lithology in (carbonate, flysch)".'
+)
+@click.option(
+    "--without", cls=Rare, multiple=True, metavar="LAYER", help="Leave a layer out. Repeatable."
+)
 @click.option(
     "--block-size",
+    cls=Rare,
     type=click.FloatRange(min=0, min_open=True),
     metavar="METRES",
     help="Side of the blocks that are held out; by default from the ground's width.",
 )
 @click.option(
-    "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Number of folds."
+    "--folds",
+    cls=Rare,
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="Number of folds.",
 )
 @click.option(
     "--learner",
@@ -103,6 +127,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--positional-error",
+    cls=Rare,
     type=click.FloatRange(min=0),
     default=300.0,
     show_default=True,
@@ -111,16 +136,20 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--prior",
+    cls=Rare,
     type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
     metavar="SHARE",
     help="Deposits per cell that you hold likely, e.g. 0.0005: then probability can be mapped.",
 )
 @click.option(
     "--expected",
+    cls=Rare,
     metavar="N | P90,P50,P10",
     help="Instead: deposits on the whole ground, known and unknown, e.g. 12 or 4,12,30.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything drawn.")
+@click.option(
+    "--seed", cls=Rare, type=int, default=0, show_default=True, help="Of everything drawn."
+)
 @takes_vectors
 @takes_drivers
 @takes_workers
@@ -224,34 +253,50 @@ def train(
     epilog="Examples: prospect score gold.prospect rasters/*.tif -o gold.tif --workers 2; on a "
     "cluster: prospect score gold.prospect country/ -o gold.tif --scheduler tcp://10.0.0.5:8786"
 )
-@click.argument("model_path", metavar="MODEL", type=click.Path(path_type=Path))
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "model_path",
+    cls=Explained,
+    says="What was trained, a .prospect file.",
+    metavar="MODEL",
+    type=Place("model"),
+)
+@click.argument(
+    "sources",
+    cls=Explained,
+    says="A project folder, or GeoTIFFs in any order.",
+    nargs=-1,
+    required=True,
+    type=Place("layers"),
+)
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="GeoTIFF to write."
+    "-o", "--output", required=True, type=Place("raster", writes="always"), help="GeoTIFF to write."
 )
 @click.option(
     "--map",
     "mapping",
+    cls=Rare,
     multiple=True,
     metavar="NAME=PATH",
     help="Say which file is the model's layer NAME. Repeatable.",
 )
 @click.option(
     "--area",
-    type=click.Path(path_type=Path),
+    type=Place("vector"),
     help="Polygons that bound the map, instead of the model's own.",
 )
 @takes_sheet
 @click.option(
-    "--permissive", metavar="TEST", help="Ground to map, instead of the model's own test."
+    "--permissive", cls=Rare, metavar="TEST", help="Ground to map, instead of the model's own test."
 )
 @click.option(
     "--exclude",
-    type=click.Path(path_type=Path),
+    cls=Rare,
+    type=Place("vector"),
     help="Polygons left empty in the map, such as reserves.",
 )
 @click.option(
     "--engine",
+    cls=Rare,
     type=click.Choice(["threads", "serial", "processes", "dask"]),
     default="threads",
     show_default=True,
@@ -260,12 +305,14 @@ def train(
 @takes_scheduler
 @click.option(
     "--tile",
+    cls=Rare,
     type=click.IntRange(min=1),
     metavar="CELLS",
     help="Side of a tile, rounded up to 256; by default what memory allows.",
 )
 @click.option(
     "--max-memory",
+    cls=Rare,
     type=Memory(),
     metavar="SIZE",
     help="Of all processes together, e.g. 1.5GB, which is the default where twice as much is free; "
@@ -273,22 +320,27 @@ def train(
 )
 @click.option(
     "--bands",
+    cls=Rare,
     metavar="NAMES",
     help="E.g. likelihood,spread, or all; by default likelihood (or probability), spread, "
     "dissimilarity, applicable and driver.",
 )
-@click.option("--resume", is_flag=True, help="Go on where the same run was interrupted.")
+@click.option("--resume", cls=Rare, is_flag=True, help="Go on where the same run was interrupted.")
 @click.option(
-    "--dry-run", is_flag=True, help="Say what it takes: tiles, memory, disk, time; write nothing."
+    "--dry-run",
+    cls=Rare,
+    is_flag=True,
+    help="Say what it takes: tiles, memory, disk, time; write nothing.",
 )
 @click.option(
     "--compress",
+    cls=Rare,
     type=click.Choice(["zstd", "deflate"]),
     default="zstd",
     show_default=True,
     help="deflate for older programs.",
 )
-@click.option("--any-version", is_flag=True, help="Take a model of another scikit-learn.")
+@click.option("--any-version", cls=Rare, is_flag=True, help="Take a model of another scikit-learn.")
 @takes_vectors
 @takes_drivers
 @takes_workers

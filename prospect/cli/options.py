@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from prospect.cli.kinds import Rare, Shell
+
 if TYPE_CHECKING:
     from prospect.ground import Area
     from prospect.progress import Progress
@@ -41,6 +43,7 @@ def takes_drivers(command: F) -> F:
     takes = click.option(
         "--allow-driver",
         "drivers",
+        cls=Rare,
         multiple=True,
         metavar="NAME",
         help="Open this raster format too, e.g. AIG for ESRI grids. Repeatable.",
@@ -48,6 +51,7 @@ def takes_drivers(command: F) -> F:
     allows = click.option(
         "--allow-sidecars",
         "sidecars",
+        cls=Rare,
         is_flag=True,
         help="Let the .aux.xml beside a raster say its place, nodata and scale.",
     )
@@ -66,6 +70,7 @@ def takes_workers(command: F) -> F:
     """Let a command use several processors."""
     return click.option(
         "--workers",
+        cls=Rare,
         type=click.IntRange(min=1),
         metavar="N",
         help="Processors to use; by default all.",
@@ -93,7 +98,7 @@ def cluster_of(scheduler: str | None) -> AbstractContextManager[Any]:
 
 def takes_quiet(command: F) -> F:
     """Let a command be silent."""
-    return click.option("-q", "--quiet", is_flag=True, help="Show no progress.")(command)
+    return click.option("-q", "--quiet", cls=Shell, is_flag=True, help="Show no progress.")(command)
 
 
 def takes_progress(command: F) -> F:
@@ -101,6 +106,7 @@ def takes_progress(command: F) -> F:
     return click.option(
         "--progress",
         "told",
+        cls=Shell,
         type=click.Choice(["auto", "json"]),
         default="auto",
         show_default=True,
@@ -113,6 +119,7 @@ def takes_vectors(command: F) -> F:
     return click.option(
         "--vector",
         "vectors",
+        cls=Rare,
         multiple=True,
         metavar="ROLE=PATH",
         help="Burn a vector file in, e.g. faults.thrust=thrusts.gpkg. Repeatable.",
@@ -132,7 +139,10 @@ def takes_crs(command: F) -> F:
 def takes_sheet(command: F) -> F:
     """Let a command be bounded by a map sheet."""
     return click.option(
-        "--sheet", metavar="NAME", help="Map sheet that bounds the work, e.g. J-42-XII."
+        "--sheet",
+        cls=Rare,
+        metavar="NAME",
+        help="Map sheet that bounds the work, e.g. J-42-XII.",
     )(command)
 
 
@@ -156,12 +166,17 @@ def source_of(sources: tuple[Path, ...]) -> Path | list[Path]:
 
 def pairs_of(texts: tuple[str, ...]) -> dict[str, str]:
     """``NAME=PATH`` options as a dict."""
-    pairs = {}
+    return dict(roles_of(texts))
+
+
+def roles_of(texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    """``ROLE=PATH`` options as pairs: several files may have one role."""
+    pairs = []
     for text in texts:
         name, equals, path = text.partition("=")
         if not equals or not name or not path:
             raise click.UsageError(f"'{text}' is not of the form NAME=PATH.")
-        pairs[name] = path
+        pairs.append((name, path))
     return pairs
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from prospect.cli.kinds import Explained, Place, Rare
+from prospect.cli.options import progress_of, takes_progress, takes_quiet
+
 LANGUAGES = ("en", "ru")
 
 
@@ -17,24 +20,37 @@ Example: prospect report gold.tif gold.prospect lapland/ -o gold.html
          prospect report gold.tif gold.prospect lapland/ --targets gold-targets.gpkg
          prospect report gold.tif gold.prospect lapland/ --validation gold-validation --lang ru"""
 )
-@click.argument("scored", metavar="MAP", type=click.Path(path_type=Path))
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("project", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="HTML file; by default beside the map."
+@click.argument(
+    "scored", cls=Explained, says="What 'prospect score' wrote.", metavar="MAP", type=Place("map")
+)
+@click.argument(
+    "model", cls=Explained, says="The .prospect file that made the map.", type=Place("model")
+)
+@click.argument(
+    "project",
+    cls=Explained,
+    says="The folder of its layers: for relief, faults and gaps.",
+    required=False,
+    type=Place("project"),
 )
 @click.option(
-    "--targets", type=click.Path(path_type=Path), help="What 'prospect targets' wrote, a .gpkg."
+    "-o",
+    "--output",
+    type=Place("page", writes="always"),
+    help="HTML file; by default beside the map.",
 )
+@click.option("--targets", type=Place("vector"), help="What 'prospect targets' wrote, a .gpkg.")
 @click.option(
     "--validation",
-    type=click.Path(path_type=Path),
+    type=Place("folder"),
     help="Folder that 'prospect validate' wrote: baselines, verdict and alarms.",
 )
 @click.option(
     "--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language."
 )
-@click.option("--any-version", is_flag=True, help="Take a model of another scikit-learn.")
+@click.option("--any-version", cls=Rare, is_flag=True, help="Take a model of another scikit-learn.")
+@takes_quiet
+@takes_progress
 def report(
     scored: Path,
     model: Path,
@@ -44,6 +60,8 @@ def report(
     validation: Path | None,
     lang: str,
     any_version: bool,
+    quiet: bool,
+    told: str,
 ) -> None:
     """Write one page about a map, to hand over: it needs no network, and can be printed.
 
@@ -55,15 +73,16 @@ def report(
     from prospect.vector import read_vector
 
     output = output or scored.with_suffix(".html")
-    write_report(
-        output,
-        scored,
-        load_model(model, any_version=any_version),
-        project,
-        targets=None if targets is None else read_vector(targets),
-        validation=None if validation is None else _found(validation),
-        language=lang,
-    )
+    with progress_of(quiet, told)("Writing the page"):
+        write_report(
+            output,
+            scored,
+            load_model(model, any_version=any_version),
+            project,
+            targets=None if targets is None else read_vector(targets),
+            validation=None if validation is None else _found(validation),
+            language=lang,
+        )
     size = output.stat().st_size / 1e6
     click.echo(f"{output} ({size:.1f} MB): open it in any browser; nothing else is needed.")
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from prospect.cli.kinds import Explained, Place, Rare
 from prospect.cli.options import (
     counted,
     pairs_of,
     progress_of,
     source_of,
+    takes_progress,
     takes_quiet,
     takes_vectors,
     takes_workers,
@@ -26,12 +28,20 @@ Example: prospect targets gold.tif gold.prospect
          prospect targets gold.tif gold.prospect --project lapland/ --area 2 --format gpx
          prospect targets gold.tif gold.prospect --licences blocks.gpkg --project lapland/"""
 )
-@click.argument("scored", metavar="MAP", type=click.Path(path_type=Path))
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument(
+    "scored", cls=Explained, says="What 'prospect score' wrote.", metavar="MAP", type=Place("map")
+)
+@click.argument(
+    "model",
+    cls=Explained,
+    says="The model that made the map: for the distance to known deposits.",
+    required=False,
+    type=Place("model"),
+)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=Place("vector", writes="always"),
     help="File to write; by default <map>-targets.gpkg beside the map.",
 )
 @click.option(
@@ -40,14 +50,16 @@ Example: prospect targets gold.tif gold.prospect
     metavar="PERCENT",
     help="Part of the ground to take; by default 5.",
 )
-@click.option("--threshold", type=float, metavar="SCORE", help="Score to reach, instead.")
+@click.option("--threshold", cls=Rare, type=float, metavar="SCORE", help="Score to reach, instead.")
 @click.option(
     "--prediction-area",
+    cls=Rare,
     is_flag=True,
     help="Take the ground where deposits found and area taken cross, instead.",
 )
 @click.option(
     "--minimum",
+    cls=Rare,
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
@@ -57,21 +69,23 @@ Example: prospect targets gold.tif gold.prospect
 @click.option(
     "--format",
     "formats",
+    cls=Rare,
     multiple=True,
     type=click.Choice(FORMATS),
     help="Further files: GPX for the field, shapefile, GeoJSON, CSV. Repeatable.",
 )
-@click.option(
-    "--licences", type=click.Path(path_type=Path), help="Polygons of blocks to rank as well."
-)
+@click.option("--licences", type=Place("vector"), help="Polygons of blocks to rank as well.")
 @click.option(
     "--project",
-    type=click.Path(path_type=Path),
+    cls=Rare,
+    type=Place("project"),
     help="Layers: tells what would narrow the spread of each target, a layer or a traverse, and "
     "which block the model's members rank first.",
 )
-@click.option("--any-version", is_flag=True, help="Take a model of another scikit-learn.")
+@click.option("--any-version", cls=Rare, is_flag=True, help="Take a model of another scikit-learn.")
 @takes_workers
+@takes_quiet
+@takes_progress
 def targets(
     scored: Path,
     model: Path | None,
@@ -85,6 +99,8 @@ def targets(
     project: Path | None,
     any_version: bool,
     workers: int | None,
+    quiet: bool,
+    told: str,
 ) -> None:
     """Rank the zones of a map to look at first, and licence blocks beside them.
 
@@ -101,21 +117,24 @@ def targets(
         raise click.UsageError(
             "--project tells what the model makes of its layers: give MODEL too."
         )
+    progress = progress_of(quiet, told)
     loaded = None if model is None else load_model(model, any_version=any_version)
     stack = None if project is None else open_stack(project)
-    found = find_targets(
-        scored,
-        loaded,
-        area=None if area is None else area / 100,
-        threshold=threshold,
-        at_prediction_area=prediction_area,
-        minimum=minimum * 1e6,
-    )
+    with progress("Finding targets"):
+        found = find_targets(
+            scored,
+            loaded,
+            area=None if area is None else area / 100,
+            threshold=threshold,
+            at_prediction_area=prediction_area,
+            minimum=minimum * 1e6,
+        )
     output = output or scored.with_name(f"{scored.stem}-targets.gpkg")
     traverses = None
     if loaded is not None and stack is not None:
-        found = narrow(found, loaded, stack, workers=workers)
-        traverses = traverses_of(found)
+        with progress("Finding what would narrow the spread"):
+            found = narrow(found, loaded, stack, workers=workers)
+            traverses = traverses_of(found)
     written = write_targets(found, output, formats)
     click.echo(
         f"{counted(len(found), 'target')} on ground scoring at least "
@@ -128,11 +147,12 @@ def targets(
         written.append(path)
         _tell_narrowing(found, traverses)
     if licences is not None:
-        blocks = rank_blocks(
-            scored, read_vector(licences), model=loaded, stack=stack, workers=workers
-        )
-        if loaded is not None and stack is not None:
-            blocks = narrow(blocks, loaded, stack, workers=workers)
+        with progress("Ranking blocks"):
+            blocks = rank_blocks(
+                scored, read_vector(licences), model=loaded, stack=stack, workers=workers
+            )
+            if loaded is not None and stack is not None:
+                blocks = narrow(blocks, loaded, stack, workers=workers)
         path = output.with_name(f"{scored.stem}-blocks{output.suffix}")
         write_vector(blocks, path)
         written.append(path)
@@ -147,16 +167,17 @@ Example: prospect compare before.tif after.tif
          prospect compare before.tif after.tif --models before.prospect after.prospect
          prospect compare before.tif after.tif -o change.tif"""
 )
-@click.argument("first", type=click.Path(path_type=Path))
-@click.argument("second", type=click.Path(path_type=Path))
+@click.argument("first", cls=Explained, says="The map before.", type=Place("map"))
+@click.argument("second", cls=Explained, says="The map after.", type=Place("map"))
 @click.option(
     "--models",
     nargs=2,
-    type=click.Path(path_type=Path),
+    type=Place("model"),
     help="The two that made the maps: what counts in each is compared, too.",
 )
 @click.option(
     "--area",
+    cls=Rare,
     type=click.FloatRange(0, 100, min_open=True),
     default=5.0,
     show_default=True,
@@ -164,9 +185,11 @@ Example: prospect compare before.tif after.tif
     help="Part of the ground that targets take.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="GeoTIFF of the change of rank."
+    "-o", "--output", type=Place("raster", writes="if named"), help="GeoTIFF of the change of rank."
 )
-@click.option("--any-version", is_flag=True, help="Take models of another scikit-learn.")
+@click.option("--any-version", cls=Rare, is_flag=True, help="Take models of another scikit-learn.")
+@takes_quiet
+@takes_progress
 def compare(
     first: Path,
     second: Path,
@@ -174,6 +197,8 @@ def compare(
     area: float,
     output: Path | None,
     any_version: bool,
+    quiet: bool,
+    told: str,
 ) -> None:
     """Say what changed from one map to another: ranks, targets gained and lost, and why."""
     from prospect.comparison import compare as compare_maps
@@ -185,7 +210,8 @@ def compare(
             load_model(models[0], any_version=any_version),
             load_model(models[1], any_version=any_version),
         )
-    found = compare_maps(first, second, models=loaded, area=area / 100)
+    with progress_of(quiet, told)("Comparing the maps"):
+        found = compare_maps(first, second, models=loaded, area=area / 100)
     click.echo(found.page())
     if output is not None:
         found.save(output)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from prospect.cli.kinds import Explained, Place, Rare
 from prospect.cli.model import layer_of, tell_alignment
 from prospect.cli.options import (
     cluster_of,
@@ -31,11 +32,18 @@ Example: prospect validate gold.prospect lapland/
          prospect validate gold.prospect lapland/ --without all --draws 20
          prospect validate gold.prospect lapland/ --folds block --min-auc 0.8"""
 )
-@click.argument("sources", metavar="[MODEL] LAYERS...", nargs=-1, required=True,
-                type=click.Path(path_type=Path))  # fmt: skip
-@click.option("-c", "--commodity", help="Train one to test, when no MODEL is given.")
-@click.option("--occurrences", type=click.Path(path_type=Path), help="Known deposits to train on.")
-@click.option("--crs", help="Coordinate system of the occurrences, e.g. EPSG:32642.")
+@click.argument(
+    "sources",
+    cls=Explained,
+    says="The layers the model was trained on: a project folder, or GeoTIFFs.",
+    metavar="[MODEL] LAYERS...",
+    nargs=-1,
+    required=True,
+    type=Place("model and layers"),
+)
+@click.option("-c", "--commodity", cls=Rare, help="Train one to test, when no MODEL is given.")
+@click.option("--occurrences", cls=Rare, type=Place("points"), help="Known deposits to train on.")
+@click.option("--crs", cls=Rare, help="Coordinate system of the occurrences, e.g. EPSG:32642.")
 @click.option(
     "--folds",
     multiple=True,
@@ -43,43 +51,50 @@ Example: prospect validate gold.prospect lapland/
     help="Ground to hold out; the first speaks for the model. Repeatable; "
     "by default block, knndm and random.",
 )
-@click.option("--splits", type=click.IntRange(min=2), default=5, show_default=True,
+@click.option("--splits", cls=Rare, type=click.IntRange(min=2), default=5, show_default=True,
               help="Number of folds.")  # fmt: skip
 @click.option(
     "--block-size",
+    cls=Rare,
     type=click.FloatRange(min=0, min_open=True),
     metavar="METRES",
     help="Side of the blocks; by default as in training.",
 )
-@click.option("--regions", type=click.Path(path_type=Path), help="Polygons for --folds region.")
+@click.option("--regions", cls=Rare, type=Place("vector"), help="Polygons for --folds region.")
 @click.option(
     "--draws",
+    cls=Rare,
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
     help="Draws of the first folds, told as median and range.",
 )
-@click.option("--permissive", metavar="TEST", help="Measure within such ground, too.")
+@click.option("--permissive", cls=Rare, metavar="TEST", help="Measure within such ground, too.")
 @click.option(
     "--without",
+    cls=Rare,
     multiple=True,
     metavar="LAYER",
     help="Say what changes without a layer; 'all' for each in turn. Repeatable.",
 )
 @click.option(
     "--truth",
-    type=click.Path(path_type=Path),
+    cls=Rare,
+    type=Place("raster"),
     help="GeoTIFF of expected deposits per cell, where the truth is known.",
 )
 @click.option(
     "--min-auc",
+    cls=Rare,
     type=click.FloatRange(0, 1),
     metavar="BAR",
     help="Fail (exit code 1) when the AUC in the first folds is below this.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything drawn.")
-@click.option("--any-version", is_flag=True, help="Take a model of another scikit-learn.")
+@click.option("-o", "--output", type=Place("folder", writes="always"), help="Folder to write.")
+@click.option(
+    "--seed", cls=Rare, type=int, default=0, show_default=True, help="Of everything drawn."
+)
+@click.option("--any-version", cls=Rare, is_flag=True, help="Take a model of another scikit-learn.")
 @takes_vectors
 @takes_drivers
 @takes_workers
