@@ -45,6 +45,9 @@ from prospect.samples import (
 from prospect.signs import contradictions, directions
 from prospect.tables import write_table
 
+N_SPLITS = 5
+"""Number of the default folds."""
+
 
 def train(
     stack: xr.Dataset,
@@ -55,7 +58,7 @@ def train(
     estimator: Any = None,
     random_state: int = 0,
     block_size: float | None = None,
-    n_splits: int = 5,
+    n_splits: int = N_SPLITS,
     area: Path | str | Area | None = None,
     permissive: str | None = None,
     background: int = BACKGROUND,
@@ -236,7 +239,7 @@ def train(
         measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state)
         | {
-            "background": {"from": background_from, "match": match},
+            "background": {"from": background_from, "match": match, "count": background},
             "contradicted": against,
         },
         prior=stated,
