@@ -288,8 +288,9 @@ def applicability(
         In which a cell was held out; -1 for never.
     deposit : array of shape (n,), bool
     most : int
-        Training cells to remember, deposits first. Each of the others stands for a
-        cluster of like cells, being the nearest to its middle.
+        Training cells to remember: all deposits, however many, and as many others as are
+        left. Each of those stands for a cluster of like cells, being the nearest to its
+        middle.
 
     Returns
     -------
@@ -328,7 +329,7 @@ def applicability(
     if not distance > 0:
         raise ModelError(_ALIKE)
     kept = _thinned(cells, deposit, most)
-    loss = np.mean([cdist(part, cells[kept]).min(axis=1).mean() for part in _slices(some)])
+    loss = np.concatenate([cdist(part, cells[kept]).min(axis=1) for part in _slices(some)]).mean()
     return Applicability(
         planes,
         centre,

@@ -120,7 +120,8 @@ def calibrate(scores: Array, deposit: NDArray[np.bool_], method: str = "auto") -
     deposit : array of shape (n,), bool
         Against cells drawn uniformly from the ground.
     method : {'auto', 'sigmoid', 'isotonic'}
-        A sigmoid [1]_ below 200 deposits, isotonic regression from there.
+        A sigmoid [1]_ below 200 deposits, isotonic regression from there, as far from 0 and
+        1 as the sigmoid's targets.
 
     Returns
     -------
@@ -198,7 +199,11 @@ def _sigmoid(scores: Array, deposit: NDArray[np.bool_]) -> tuple[tuple[float, fl
 
 
 def _isotonic(scores: Array, deposit: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
-    steps = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+    """Steps that rise, within Platt's targets: no prior could move what is held for certain."""
+    count, others = deposit.sum(), (~deposit).sum()
+    steps = IsotonicRegression(
+        y_min=1 / (others + 2), y_max=(count + 1) / (count + 2), out_of_bounds="clip"
+    )
     steps.fit(scores, deposit.astype(float))
     knots = zip(steps.X_thresholds_.tolist(), steps.y_thresholds_.tolist(), strict=True)
     return tuple((float(score), float(share)) for score, share in knots)
@@ -362,7 +367,7 @@ class Prior:
         return f"{self.deposits[0]:.3g} deposits expected on the ground"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ConformalSets:
     """
     For every cell the answers (deposit, barren) that cannot be ruled out.

@@ -27,6 +27,15 @@ AREAS = (0.01, 0.02, 0.05, 0.10)
 MOST_CELLS = 4_000
 """Cells along the longer side that ranks are taken on."""
 
+_SETTINGS = (
+    ("learner", "learner"),
+    ("random_state", "seed"),
+    ("deposit_model", "deposit model"),
+    ("positional_error", "positional error in metres"),
+    ("prospect", "version"),
+)
+"""What a model was trained with, and in words."""
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -41,9 +50,10 @@ class Comparison:
         Rank in the second map less that in the first, as shares of the ground: +0.3 rose
         over three tenths of it. NaN where either has none.
     rank_correlation : float
-        Spearman's.
+        Spearman's; NaN if either map is level.
     kept : Series
-        Of each share of the ground, how much of the first map's best is in the second's.
+        Of each share of the ground, how much of the first map's best is in the second's;
+        NaN where more ground than that is best alike.
     lost, gained : GeoDataFrame
         Targets of the first map that meet none of the second, and the other way.
     causes : tuple of str
@@ -65,7 +75,10 @@ class Comparison:
             f"Ranks agree at {self.rank_correlation:.2f} (1 is the same map, 0 no likeness).",
             f"Half of the ground moved by less than {np.median(moved):.1%} of all ranks, a tenth "
             f"by more than {np.quantile(moved, 0.9):.1%}.",
-            *(f"Of the best {share:.0%}, {kept:.0%} stayed." for share, kept in self.kept.items()),
+            *(
+                f"Of the best {share:.0%}, {kept:.0%} stayed."
+                for share, kept in self.kept.dropna().items()
+            ),
             "",
             *_list("Targets gained", self.gained),
             *_list("Targets lost", self.lost),
@@ -193,7 +206,7 @@ def _inputs(one: Mapping[str, Any], two: Mapping[str, Any]) -> list[str]:
     deposits = [t.get("labels", {}).get("deposits") for t in trained]
     if deposits[0] != deposits[1]:
         lines.append(f"known deposits: {deposits[0]} and {deposits[1]}")
-    for key, text in (("random_state", "seed"), ("deposit_model", "deposit model")):
+    for key, text in _SETTINGS:
         if trained[0].get(key) != trained[1].get(key):
             lines.append(f"{text}: {trained[0].get(key)} and {trained[1].get(key)}")
     if one.get("ground") != two.get("ground"):

@@ -37,7 +37,7 @@ MIN_DEPOSITS = 8
 """Below this many deposits nothing can be learnt that could be checked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels:
     """
     Known deposits on a grid.
@@ -285,6 +285,8 @@ def with_tested(labels: Labels, path: Path | str, grid: Grid, *, crs: str | None
     """
     The labels, with ground that was drilled or trenched and found barren.
 
+    A cell is barren once, and not at all where it has a deposit.
+
     Parameters
     ----------
     labels : Labels
@@ -307,12 +309,19 @@ def with_tested(labels: Labels, path: Path | str, grid: Grid, *, crs: str | None
             f"None of the {len(table)} barren places of {path} lies inside the grid: check its "
             "coordinate system."
         )
-    cells = np.unique(row[inside] * grid.cols + col[inside])
+    tested = np.unique(row[inside] * grid.cols + col[inside])
+    cells = np.setdiff1d(tested, labels.row * grid.cols + labels.col)
+    notes = labels.notes
+    if cells.size < tested.size:
+        shared = tested.size - cells.size
+        notes = (*notes, f"{shared} barren cells of {path} hold a deposit: left out")
+    both = np.union1d(labels.barren_row * grid.cols + labels.barren_col, cells)
     return replace(
         labels,
-        barren_row=np.concatenate([labels.barren_row, cells // grid.cols]),
-        barren_col=np.concatenate([labels.barren_col, cells % grid.cols]),
+        barren_row=both // grid.cols,
+        barren_col=both % grid.cols,
         counts={**labels.counts, "cells tested and barren": int(cells.size)},
+        notes=notes,
     )
 
 
@@ -385,8 +394,10 @@ def draw_background(
     Raises
     ------
     LabelError
-        If no cell is left.
+        If no cell is left, or none is asked for.
     """
+    if count < 1:
+        raise LabelError(f"At least one cell is drawn from the ground, but {count} came.")
     rng = np.random.default_rng(random_state)
     if away_from is not None:
         ground = keep_away(ground, grid, away_from, distance)

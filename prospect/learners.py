@@ -34,6 +34,18 @@ DRAWS = 20
 LINES = 8
 """The same of logistic regressions, 64 in a square: each costs a cell more than a small tree."""
 
+LEARNERS = (
+    "extra-trees",
+    "random-forest",
+    "bagged-pu",
+    "boosting",
+    "logistic",
+    "woe",
+    "fuzzy",
+    "blend",
+)
+"""What :func:`learner` knows by name."""
+
 DEFAULT = "logistic"
 """The learner of training, chosen on synthetic worlds (benchmarks/results/default_learner.md)."""
 
@@ -144,6 +156,8 @@ def learner(
         If there is no learner of that name.
     """
     fuzzy = FuzzyOverlay(signs)
+    if name not in LEARNERS:
+        raise ModelError(f"There is no learner '{name}'; there are {', '.join(LEARNERS)}.")
     made: dict[str, Callable[[], Any]] = {
         "extra-trees": lambda: extra_trees(random_state, n_jobs),
         "random-forest": lambda: random_forest(random_state, n_jobs),
@@ -154,8 +168,6 @@ def learner(
         "fuzzy": lambda: fuzzy,
         "blend": lambda: BlendedClassifier(fuzzy, extra_trees(random_state, n_jobs)),
     }
-    if name not in made:
-        raise ModelError(f"There is no learner '{name}'; there are {', '.join(made)}.")
     return made[name]()
 
 

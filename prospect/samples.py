@@ -57,7 +57,7 @@ BARREN = -2
 _TILE = 2 * LATTICE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
     """
     Cells with features, before any model.
@@ -97,7 +97,7 @@ class Samples:
         Which of some samples are learnt from; by default of all.
 
         What is only there to measure by is not, nor is, of dissimilar background, what is
-        like those of the deposits that are among them.
+        like those of the deposits that are among them; ground known to be barren is.
         """
         kept = np.arange(self.kind.size) if among is None else among
         kept = kept[self.kind[kept] >= 0]
@@ -105,8 +105,11 @@ class Samples:
         if not self.unlike or not positive.any() or positive.all():
             return kept
         distance = unlikeness(self.features[kept], positive)
-        far = distance >= np.quantile(distance[~positive], 1 - UNLIKE_SHARE)
-        return np.asarray(kept[positive | far], np.int64)
+        known = self.group[kept] == BARREN
+        drawn = ~positive & ~known
+        if drawn.any():
+            known |= distance >= np.quantile(distance[drawn], 1 - UNLIKE_SHARE)
+        return np.asarray(kept[positive | known], np.int64)
 
     def learnt_from(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         """What :func:`prospect.learners.fit` takes, of some rows that are learnt from."""

@@ -58,11 +58,14 @@ def train_several(
     Raises
     ------
     ModelError
-        If a commodity comes twice.
+        If a commodity comes twice, or none.
     ProspectError
         As training does.
     """
-    definitions = [load_commodity(each) for each in commodities]
+    deposit_type = options.pop("deposit_type", None)
+    definitions = [load_commodity(each, deposit_type) for each in commodities]
+    if not definitions:
+        raise ModelError("Name at least one commodity: none came.")
     names = [each.name for each in definitions]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -45,6 +45,9 @@ from prospect.samples import (
 from prospect.signs import contradictions, directions
 from prospect.tables import write_table
 
+N_SPLITS = 5
+"""Number of the default folds."""
+
 
 def train(
     stack: xr.Dataset,
@@ -55,7 +58,7 @@ def train(
     estimator: Any = None,
     random_state: int = 0,
     block_size: float | None = None,
-    n_splits: int = 5,
+    n_splits: int = N_SPLITS,
     area: Path | str | Area | None = None,
     permissive: str | None = None,
     background: int = BACKGROUND,
@@ -80,10 +83,11 @@ def train(
         From :func:`open_stack`.
     occurrences : path, GeoDataFrame or OccurrenceSpec
         Known deposits; None will do for a learner that needs no labels.
-    commodity : str or path
+    commodity : str, path or Commodity
         ``antimony``, ``gold``, ``coal``, or a definition of your own.
     folds : splitter, optional
-        Called with ``split(features, y, coordinates)``. By default blocks as large as the
+        Called with ``split(features, y, coordinates)``; of a cell that is held out more than
+        once the last score stays. By default blocks as large as the
         range of residuals, from 10 to 40 km, with the largest focal window as buffer.
     estimator : str or classifier, optional
         A name that :func:`prospect.learners.learner` knows, or any scikit-learn classifier
@@ -157,7 +161,7 @@ def train(
         labels = replace(read_labels(None, definition, grid), notes=(str(error),))
     if tested is not None:
         labels = with_tested(labels, tested, grid)
-    if not positional_error >= 0:
+    if not 0 <= positional_error < np.inf:
         raise LabelError(f"A positional error is metres from 0 on, but {positional_error} came.")
     if builder is None:
         builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
@@ -234,7 +238,7 @@ def train(
         measures=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         record=record_of(stack, grid, counts, labels, builder, definition, splitters, random_state)
         | {
-            "background": {"from": background_from, "match": match},
+            "background": {"from": background_from, "match": match, "count": background},
             "contradicted": against,
         },
         prior=stated,
@@ -277,13 +281,11 @@ def _same_everywhere(samples: Samples, builder: FeatureBuilder) -> list[str]:
 
 def sign_directions(samples: Samples, builder: FeatureBuilder, block: float) -> pd.DataFrame:
     """Which way the deposits go with each signed feature; see :func:`prospect.signs.directions`."""
-    names = np.floor(samples.coordinates / block).astype(np.int64)
-    cluster = np.unique(names, axis=0, return_inverse=True)[1].ravel()
     return directions(
         samples.features,
         samples.kind,
         samples.group,
-        cluster,
+        _blocks(samples, block),
         builder.feature_names,
         builder.signs,
     )

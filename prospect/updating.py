@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +14,21 @@ from scipy.spatial import KDTree
 from sklearn.base import clone
 
 from prospect.clusters import TOGETHER
-from prospect.commodities import Commodity
+from prospect.commodities import Commodity, load_commodity
 from prospect.errors import ModelError
+from prospect.features import FeatureBuilder
 from prospect.grid import Grid
-from prospect.learners import likelihood
+from prospect.learners import LEARNERS, likelihood
+from prospect.matching import bind
 from prospect.model import Model
+from prospect.own import with_own_rows
 from prospect.progress import Progress, silent
 from prospect.project import OccurrenceSpec
-from prospect.samples import POSITIONAL_ERROR, features_at
-from prospect.training import train
+from prospect.samples import BACKGROUND, POSITIONAL_ERROR, features_at
+from prospect.training import N_SPLITS, train
+
+BY_FEATURE = ("signs", "monotonic_cst", "categorical_features", "transformers")
+"""Ends of the names of parameters that go by feature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +111,7 @@ def update(
     ----------
     model : Model
     stack : Dataset of dims (y, x)
-        With the layers it was trained on, or renewed ones.
+        With the layers it was trained on, or renewed ones; others may be added.
     occurrences : path, GeoDataFrame or OccurrenceSpec
         All that are known now.
     tested : path, optional
@@ -119,42 +126,82 @@ def update(
     Returns
     -------
     Update
-        Area, permissive ground, learner, blocks, seed, background and prior are the old
-        model's.
+        Area, permissive ground, learner, size and number of blocks, seed, background,
+        positional error and prior are the old model's. A learner known by its name is made
+        anew for the features that the layers make now; folds of your own are not kept.
 
     Raises
     ------
     ModelError
-        If the layers are on another grid than the model's.
+        If the layers are on another grid than the model's, lack one that it reads, or make
+        other features while an estimator of your own is bound to those it had.
     ProspectError
         As of :func:`prospect.train`.
     """
     record = dict(model.record)
     model.builder.require_grid(stack)
-    settings = dict(record.get("background", {}))
-    folds = dict(record.get("folds", {}))
-    sizes = [each.get("size") for each in folds.values() if each.get("size")]
-    area, permissive = model.ground.area, model.ground.permissive
+    # What the old model cannot be asked of is refused before anything is learnt.
+    bind(model.builder.layers_, stack)
+    definition = _definition(model, commodity)
+    builder = FeatureBuilder(with_own_rows(definition.recipe, stack))
+    with progress("Learning the layers' statistics"):
+        builder.fit(stack)
+    background = dict(record.get("background", {}))
+    folds: dict[str, dict[str, Any]] = dict(record.get("folds", {}))
+    blocks = next((each for each in folds.values() if each.get("size")), {})
+    permissive, prior = model.ground.permissive, model.prior
+    ranged = prior is not None and len(prior.deposits) > 1
     after = train(
         stack,
         occurrences,
-        commodity or model.commodity,
-        estimator=clone(model.estimator),
+        definition,
+        estimator=_learner(model, builder),
         random_state=int(record.get("random_state", 0)),
-        block_size=float(sizes[0]) if sizes else None,
-        area=area,
+        block_size=float(blocks["size"]) if blocks else None,
+        n_splits=int(blocks.get("n_splits", N_SPLITS)),
+        area=model.ground.area,
         permissive=None if permissive is None else permissive.text,
-        background_from=str(settings.get("from", "distance")),
-        match=str(settings.get("match", "none")),
+        background=int(background.get("count", BACKGROUND)),
+        background_from=str(background.get("from", "distance")),
+        match=str(background.get("match", "none")),
         positional_error=float(record.get("positional_error", POSITIONAL_ERROR)),
-        prior=None if model.prior is None else model.prior.per_cell,
+        prior=None if prior is None or ranged else prior.per_cell,
+        expected=prior.deposits if prior is not None and ranged else None,
         tested=tested,
         rejects=rejects,
+        builder=builder,
         workers=workers,
         progress=progress,
     )
     after.record = {**after.record, "learner": record.get("learner", after.record.get("learner"))}
     return Update(model, after, _foretold(model, after, stack, workers))
+
+
+def _definition(model: Model, commodity: str | Path | Commodity | None) -> Commodity:
+    """What the model looks for, of its deposit type if it is of one."""
+    found = load_commodity(model.commodity if commodity is None else commodity)
+    if model.commodity in (each.name for each in found.types) and not isinstance(
+        commodity, Commodity
+    ):
+        return load_commodity(commodity or model.commodity, model.commodity)
+    return found
+
+
+def _learner(model: Model, builder: FeatureBuilder) -> Any:
+    """The name of the model's learner, which is made anew; else a copy of an own estimator."""
+    name = str(model.record.get("learner", ""))
+    if name in LEARNERS:
+        return name
+    copy = clone(model.estimator)
+    given = copy.get_params()
+    bound = [key for key in given if key.endswith(BY_FEATURE) and given[key] is not None]
+    if bound and builder.feature_names != model.feature_names:
+        raise ModelError(
+            f"The layers make other features than the model's ({len(builder.feature_names)}, not "
+            f"the same {len(model.feature_names)}), and its estimator was given '{bound[0]}' for "
+            "those: train anew with an estimator for these."
+        )
+    return copy
 
 
 def _foretold(

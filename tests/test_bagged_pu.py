@@ -72,10 +72,10 @@ def test_out_of_bag_means_come_from_bags_without_the_sample(bootstrap):
     for row in range(300):
         out = [each for each in model.estimators_ if row not in each.seen_]
         if out:
-            assert model.oob_score_[row] == 0
+            assert model.oob_decision_function_[row] == 0
         else:
-            assert np.isnan(model.oob_score_[row])
-    assert np.isnan(model.oob_score_[:12]).all() != bootstrap
+            assert np.isnan(model.oob_decision_function_[row])
+    assert np.isnan(model.oob_decision_function_[:12]).all() != bootstrap
     # And the mean over all bags counts those with it.
     share = np.mean([[row in each.seen_ for row in range(300)] for each in model.estimators_], 0)
     np.testing.assert_allclose(model.predict_proba(X)[:, 1], share)
@@ -96,7 +96,7 @@ def test_hidden_deposits_are_found_among_the_background():
         X, known, true = hidden(seed)
         unknown = ~known
         model = BaggedPU(random_state=0).fit(X, known)
-        found.append(roc_auc_score(true[unknown], model.oob_score_[unknown]))
+        found.append(roc_auc_score(true[unknown], model.oob_decision_function_[unknown]))
         forest = RandomForestClassifier(100, oob_score=True, random_state=0).fit(X, known)
         plain.append(roc_auc_score(true[unknown], forest.oob_decision_function_[unknown, 1]))
     assert np.mean(found) > 0.9

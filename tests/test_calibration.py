@@ -58,7 +58,10 @@ def test_the_method_goes_by_the_number_of_deposits():
     assert made.method == "isotonic"
     assert made.share == 0.2
     steps = IsotonicRegression(out_of_bounds="clip").fit(scores, np.arange(1000) >= 800)
-    np.testing.assert_allclose(made.curve(scores), steps.predict(scores))
+    expected = np.clip(steps.predict(scores), 1 / 802, 201 / 202)
+    np.testing.assert_allclose(made.curve(scores), expected)
+    # Nothing is certain: a prior counts everywhere.
+    assert made.probability(np.array([1.0]), 1e-5)[0] < 0.01
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])

@@ -96,4 +96,6 @@ def test_several_commodities_in_one_run(region_folder, tmp_path):
     for name in ("antimony", "gold"):
         model = load_model(out / f"{name}.prospect")
         assert model.commodity == name
-        assert model.record["background"] == {"from": "mixed", "match": "cover"}
+        assert model.record["background"] == {
+            "from": "mixed", "match": "cover", "count": 500,
+        }  # fmt: skip

@@ -102,6 +102,11 @@ def test_a_type_goes_by_its_name_or_beside_its_commodity():
         RecipeError, match="gold has no type 'au_vein'; it has au_orogenic, au_irgs"
     ):
         load_commodity("gold", "au_vein")
+    gold = load_commodity("gold")
+    assert load_commodity(alone, "au_irgs") is alone
+    for source in (gold, alone, "au_irgs"):
+        with pytest.raises(RecipeError, match="but the type 'au_orogenic' came"):
+            load_commodity(source, "au_orogenic")
     with pytest.raises(RecipeError, match="There is no commodity 'au_vein'"):
         load_commodity("au_vein")
 

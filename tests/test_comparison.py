@@ -77,14 +77,21 @@ def test_gaps_of_either_are_left_out(write, values):
     assert np.isfinite(change[2:]).all()
 
 
+def test_of_a_map_whose_best_is_one_tie_no_best_share_is_told(write, values):
+    level = np.where(values > np.median(values), 1, values)
+    page = compare(write("a", level), write("b", values)).page()
+    assert "nan" not in page
+    assert "Of the best" not in page
+
+
 def test_what_was_different_is_said(write, values):
     one = {
         "layers": {"a": {"sha256": "1"}, "b": {"sha256": "1"}},
-        "training": {"labels": {"deposits": 20}, "random_state": 0},
+        "training": {"labels": {"deposits": 20}, "random_state": 0, "learner": "woe"},
     }
     two = {
         "layers": {"b": {"sha256": "2"}, "c": {"sha256": "1"}},
-        "training": {"labels": {"deposits": 21}, "random_state": 0},
+        "training": {"labels": {"deposits": 21}, "random_state": 0, "learner": "blend"},
     }
     causes = compare(write("a", values, manifest=one), write("b", values, manifest=two)).causes
     assert causes == (
@@ -92,6 +99,7 @@ def test_what_was_different_is_said(write, values):
         "layers only in the second: c",
         "layers with other contents: b",
         "known deposits: 20 and 21",
+        "learner: woe and blend",
     )
 
 

@@ -177,6 +177,13 @@ def test_ground_that_was_tested_and_barren_is_known(tmp_path):
     x, y = GRID.x[known.barren_col[0]], GRID.y[known.barren_row[0]]
     lon, lat = Transformer.from_crs(32642, 4326, always_xy=True).transform(x, y)
     assert (lon, lat) == pytest.approx((70.17, 39.66), abs=0.003)
+    # What a label column said already is not told twice, and a deposit is not barren.
+    assert with_tested(known, path, GRID).barren_row.size == 1
+    inside = Transformer.from_crs(32642, 4326, always_xy=True).transform(labels.x[0], labels.y[0])
+    path.write_text(f"lon,lat\n70.17,39.66\n{inside[0]},{inside[1]}\n")
+    again = with_tested(labels, path, GRID)
+    assert (again.barren_row.size, again.counts["cells tested and barren"]) == (1, 1)
+    assert again.notes[-1].startswith("1 barren cells of")
     path.write_text("lon,lat\n5,39\n")
     with pytest.raises(LabelError, match="None of the 1 barren places"):
         with_tested(labels, path, GRID)
@@ -195,6 +202,11 @@ def test_a_table_of_the_whole_world_is_outside_but_for_what_is_near(tmp_path):
     path.write_text("lon,lat,commodity\n-120,-80,gold\n")
     with pytest.raises(LabelError, match="1 of 1 rows are of gold"):
         read_labels(OccurrenceSpec(path), GOLD, GRID)
+
+
+def test_no_cell_at_all_is_not_drawn():
+    with pytest.raises(LabelError, match="At least one cell is drawn"):
+        draw_background(np.ones(GRID.shape, bool), GRID, 0)
 
 
 def test_ground_away_from_points_is_what_a_tree_of_points_finds():

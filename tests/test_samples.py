@@ -11,6 +11,7 @@ from prospect.features import FeatureBuilder
 from prospect.grid import Grid
 from prospect.labels import read_labels
 from prospect.samples import (
+    BARREN,
     OTHERS_SHARE,
     Samples,
     background_cells,
@@ -111,6 +112,11 @@ def test_dissimilar_background_is_told_from_the_deposits_learnt_from_alone():
     assert (kind[kept] == 1).sum() == 10
     assert (kind[kept] == 0).sum() == 100
     assert set(kept) <= set(range(210))
+    # Ground known to be barren is learnt from, however like the deposits it is.
+    group = np.where((kind == 0) & (np.arange(260) % 2 == 0), BARREN, kind)
+    barren = replace(unlike, group=group).learnt()
+    assert set(np.flatnonzero(group == BARREN)) <= set(barren)
+    assert ((kind[barren] == 0) & (group[barren] != BARREN)).sum() == 50
     # With the upper deposits held out, background like them stays.
     fold = unlike.learnt(np.arange(5, 260))
     lower = features[fold[kind[fold] == 0]].mean()

@@ -72,6 +72,17 @@ def test_models_are_those_of_training_alone(world, small_forest):
         train_several(stack, world.occurrences, ["gold", "gold"])
 
 
+def test_a_type_that_is_asked_for_is_taken(world, monkeypatch):
+    def trained(stack, occurrences, definition, **_):
+        return definition.type
+
+    monkeypatch.setattr("prospect.several.train", trained)
+    stack = open_stack(world)
+    assert train_several(stack, None, ["gold"], deposit_type="au_irgs") == {"au_irgs": "au_irgs"}
+    with pytest.raises(ModelError, match="at least one commodity"):
+        train_several(stack, None, [])
+
+
 def test_overlap_by_hand():
     a = np.array([[0.9, 0.8, 0.1, np.nan, np.nan]], np.float32)
     b = np.array([[0.02, 0.07, 0.09, 0.01, np.nan]], np.float32)

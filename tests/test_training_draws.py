@@ -195,8 +195,9 @@ def test_what_cannot_be_drawn_is_a_sentence():
         TrainingDraws(n_draws=2).fit(X, y)
     with pytest.raises(ModelError, match="at most 2,000 trees"):
         TrainingDraws(n_draws=45).fit(X, y)
-    with pytest.raises(ModelError, match="placings below 3"):
-        TrainingDraws(n_draws=3).fit(X, y, placing=np.full(210, 3))
+    for placing in (3, -2, np.nan):
+        with pytest.raises(ModelError, match="placings from -1 to 2"):
+            TrainingDraws(n_draws=3).fit(X, y, placing=np.full(210, placing))
     with pytest.raises(ModelError, match="weight above 0"):
         TrainingDraws(n_draws=3).fit(X, y, y.astype(float))
     with pytest.raises(ModelError, match="leaves no deposit"):

@@ -1,14 +1,21 @@
 """A model learnt again with what was found."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from prospect import commodities
+from prospect.calibration import Prior
 from prospect.cli import main
+from prospect.errors import ModelError
 from prospect.stack import open_stack
 from prospect.tables import read_table
 from prospect.training import train
-from prospect.updating import Update, update
+from prospect.updating import Update, _definition, update
 from prospect.vector import read_points
+from tests.conftest import few_cells
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +77,74 @@ def test_the_command_writes_a_model_and_says_what_changed(gold_model, world, tmp
     assert result.exit_code == 0, result.output
     assert "known deposits before" in result.output
     assert (tmp_path / "gold-new.prospect").is_file()
+
+
+class Asked(Exception):
+    """Training was asked, with what it holds."""
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What training is asked, without doing it."""
+
+    def ask(model, stack, **options):
+        def train(*_, **given):
+            raise Asked(given)
+
+        monkeypatch.setattr("prospect.updating.train", train)
+        with pytest.raises(Asked) as stopped:
+            update(model, stack, "none.csv", **options)
+        return stopped.value.args[0]
+
+    return ask
+
+
+def test_a_prior_keeps_its_range(gold_model, world, asked):
+    stack = open_stack(world)
+    for stated in ({"expected": (5, 10, 30)}, {"prior": 0.001}):
+        given = asked(replace(gold_model, prior=Prior.of(20_000, **stated)), stack)
+        assert {key: given[key] for key in ("prior", "expected")} == {
+            "prior": None, "expected": None, **stated,
+        }  # fmt: skip
+        assert Prior.of(20_000, prior=given["prior"], expected=given["expected"]) == Prior.of(
+            20_000, **stated
+        )
+
+
+def test_folds_and_background_are_as_many_as_they_were(gold_model, world, asked):
+    record = {**gold_model.record, "folds": {"blocks": {"size": 9e3, "n_splits": 3}}}
+    given = asked(replace(gold_model, record=record), open_stack(world))
+    assert (given["n_splits"], given["block_size"], given["background"]) == (3, 9e3, 500)
+
+
+def test_a_learner_known_by_its_name_is_made_for_the_new_features(world, asked, monkeypatch):
+    few_cells(monkeypatch)
+    stack = open_stack(world)
+    early = train(stack, world.occurrences, "gold", estimator="woe", n_splits=3, workers=2)
+    name = next(n for n, layer in stack.items() if layer.dtype.kind == "f")
+    stack[name].attrs["sign"] = "+"
+    found = update(early, stack, world.occurrences, workers=2).after
+    assert set(found.feature_names) == {*early.feature_names, f"own_{name}"}
+    assert found.estimator.signs == found.builder.signs
+    assert found.record["learner"] == "woe"
+    # An estimator of one's own cannot be made anew: nobody knows its signs.
+    own = replace(early, record={**early.record, "learner": "WeightsOfEvidence"})
+    with pytest.raises(ModelError, match="was given 'signs' for those: train anew"):
+        update(own, stack, world.occurrences, workers=2)
+    del stack[name].attrs["sign"]
+    assert asked(own, stack)["estimator"].signs == early.builder.signs
+
+
+def test_layers_that_the_old_model_lacks_are_told_before_learning(gold_model, world, monkeypatch):
+    monkeypatch.setattr("prospect.updating.train", None)
+    stack = open_stack(world).drop_vars(next(iter(gold_model.builder.layers_)))
+    with pytest.raises(ModelError, match="The model needs the layer"):
+        update(gold_model, stack, world.occurrences)
+
+
+def test_a_deposit_type_stays_with_a_definition_of_ones_own(gold_model, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text((Path(commodities.__file__).parent / "gold.toml").read_text("utf-8"), "utf-8")
+    typed = replace(gold_model, commodity="au_irgs")
+    assert [_definition(typed, source).type for source in (None, own)] == ["au_irgs", "au_irgs"]
+    assert _definition(gold_model, own).type == ""

@@ -111,10 +111,11 @@ def load_commodity(source: str | Path | Commodity, deposit_type: str | None = No
     Raises
     ------
     RecipeError
-        If there is no such commodity or type, or its file is wrong.
+        If there is no such commodity or type, its file is wrong, or a type is asked of a
+        definition that was read already, as another or as all of them.
     """
     if isinstance(source, Commodity):
-        return source
+        return _of_type(source, deposit_type)
     path = Path(source)
     if path.suffix != ".toml":
         path = _FOLDER / f"{str(source).lower()}.toml"
@@ -122,7 +123,7 @@ def load_commodity(source: str | Path | Commodity, deposit_type: str | None = No
             name = str(source).lower()
             owner = next((n for n in commodity_names() if name in _type_names(n)), None)
             if owner is not None:
-                return load_commodity(owner, name)
+                return _of_type(load_commodity(owner, name), deposit_type)
             raise RecipeError(
                 f"There is no commodity '{source}'; there are {', '.join(commodity_names())}, or "
                 "give the path of your own .toml file."
@@ -154,6 +155,16 @@ def load_commodity(source: str | Path | Commodity, deposit_type: str | None = No
     if chosen is None:
         return made
     return replace(made, name=chosen.name, title=chosen.title, model=chosen.model, type=chosen.name)
+
+
+def _of_type(definition: Commodity, deposit_type: str | None) -> Commodity:
+    """The definition, if a type that is asked of it is its own."""
+    if deposit_type not in (None, definition.type):
+        raise RecipeError(
+            f"'{definition.name}' was read as {definition.type or 'all of its types'}, but the "
+            f"type '{deposit_type}' came: name the commodity and the type together."
+        )
+    return definition
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class BaggedPU(Wrapper):
     ----------
     classes_ : array of shape (2,)
     estimators_ : list of fitted classifiers
-    oob_score_ : array of shape (n,)
+    oob_decision_function_ : array of shape (n,)
         Mean score of each sample over the bags that it was not in; NaN where it was in all,
         as deposits are unless they are drawn.
 
@@ -122,7 +122,7 @@ class BaggedPU(Wrapper):
             if out.any():
                 total[out] += score(fitted, X[out])
                 count[out] += 1
-        self.oob_score_ = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        self.oob_decision_function_ = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         return self
 
     def predict_proba(self, X: Any) -> Array:

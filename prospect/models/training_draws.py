@@ -106,10 +106,11 @@ class TrainingDraws(TwoClasses):
             )
         group = np.full(len(X), -1) if group is None else np.asarray(group)
         placing = np.full(len(X), -1) if placing is None else np.asarray(placing)
-        if group.shape != y.shape or placing.shape != y.shape or (placing >= side).any():
+        within = (placing >= -1) & (placing < side)
+        if group.shape != y.shape or placing.shape != y.shape or not within.all():
             raise ModelError(
-                f"A group and a placing of each of {len(y)} rows, placings below {side}, were "
-                "expected."
+                f"A group and a placing of each of {len(y)} rows, placings from -1 to {side - 1}, "
+                "were expected."
             )
         self.placed_ = bool((placing[positive] >= 0).any())
         first = placing <= 0
