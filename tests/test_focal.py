@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import naive
 import numpy as np
 import pytest
@@ -331,3 +335,23 @@ def test_what_it_refuses():
         naive.apply(difference_of_gaussians, layer, SQUARE, fine=10.0, coarse=10.0)
     with pytest.raises(RecipeError, match="'outputs' names some of mean"):
         naive.apply(focal_statistics, layer, SQUARE, radius=10.0, outputs=["mode"])
+
+
+BOUNDS = """
+import numpy as np
+from prospect._kernels import set_rank
+block = np.full((400, 300), np.nan, np.float32)
+block[:30, :40] = np.arange(1200, dtype=np.float32).reshape(30, 40)
+for reach in (2, 5, 9):
+    out = np.empty((400 - 2 * reach, 300 - 2 * reach), np.float32)
+    tile = set_rank.tile_of(reach, reach)
+    set_rank.set_rank(block, reach, reach, 0.5, 1, *tile, out)
+    assert np.isnan(out[100:]).all() and np.isfinite(out[:10, :10]).all()
+"""
+
+
+@pytest.mark.slow
+def test_windows_without_values_read_nothing_beyond_their_arrays(tmp_path):
+    # Compiled anew with every index checked.
+    settings = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", BOUNDS], check=True, env=settings)

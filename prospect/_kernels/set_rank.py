@@ -54,7 +54,8 @@ def set_rank(
     tall, broad = th + 2 * rows, tw + 2 * cols
     parts = -(-tall * broad // 64)
     gap = 64 * parts
-    ranks, values = np.empty((tall, broad), np.int32), np.empty(tall * broad, np.float32)
+    # What a window without values points to is nothing, but must be there.
+    ranks, values = np.empty((tall, broad), np.int32), np.zeros(64 * (parts + 3), np.float32)
     empty = np.full(broad, gap, np.int32)
     # Unions read whole vectors, so rows of words end in some that nobody asks for.
     sets = np.empty((parts + 1, broad + WORDS), np.uint64)
@@ -95,7 +96,7 @@ def set_rank(
                 for x in range(w):
                     move_counts(window, 0, below, x + length - 1, steps, parts)
                     for i in range(2):
-                        k = count_up_to(window, 0, nth[i, x]) - 1
+                        k = min(count_up_to(window, 0, nth[i, x]) - 1, parts)
                         word = np.uint64(0)
                         for j in range(0, length, WORDS):
                             word |= union_of(flat, k * stride + x + j, keep, j)

@@ -58,6 +58,7 @@ def takes_drivers(command: F) -> F:
     fetches = click.option(
         "--allow-remote",
         "remote",
+        cls=Rare,
         multiple=True,
         metavar="PREFIX",
         help="Read GeoTIFFs over the network whose paths begin so, e.g. /vsis3/bucket/; nothing "
@@ -81,6 +82,7 @@ def takes_scheduler(command: F) -> F:
     """Let a command use a cluster."""
     return click.option(
         "--scheduler",
+        cls=Rare,
         metavar="ADDRESS",
         help="Work on all workers of this dask.distributed cluster, e.g. tcp://10.0.0.5:8786, or "
         "the file of its scheduler. It must be trusted.",
