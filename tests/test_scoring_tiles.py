@@ -62,6 +62,18 @@ def test_tiles_are_as_large_as_memory_allows_and_wide(recipe, monkeypatch):
     assert sizes[0] < sizes[-1]
 
 
+def test_where_memory_is_short_no_rows_are_kept(recipe, monkeypatch):
+    monkeypatch.setattr(planning, "_resident", lambda: 0.0)
+    grid = grid_of(20_000, 36_000)
+    short, ample = (
+        lay_plan(grid, *recipe(60), [LIKELIHOOD], workers=2, max_memory=memory, deeper=511)
+        for memory in (0.65e9, 1.5e9)
+    )
+    assert ample.overlap
+    assert not short.overlap
+    assert short.memory <= 0.65e9
+
+
 def test_processes_need_more_memory_than_threads(recipe):
     grid = grid_of(20_000, 36_000)
     threads, processes = (
@@ -78,7 +90,7 @@ def test_too_little_memory_is_told_in_a_sentence(recipe):
     with pytest.raises(ModelError, match=r"GB of memory are needed .* but 0\.40 GB are allowed"):
         lay_plan(grid, plan, cell, [LIKELIHOOD], max_memory=0.4e9, workers=2)
     # Fewer workers are taken where their number was not asked for.
-    need = lay_plan(grid, plan, cell, [LIKELIHOOD], tile=256, workers=1).memory
+    need = lay_plan(grid, plan, cell, [LIKELIHOOD], tile=256, workers=1, max_memory=1).memory
     found = lay_plan(grid, plan, cell, [LIKELIHOOD], max_memory=need * 1.01)
     assert found.workers == 1
 

@@ -55,6 +55,8 @@ class TilePlan:
         Bytes at the most.
     disk : float
         Bytes at the most, while the map is made.
+    overlap : bool
+        Whether rows that tiles share are kept for the next one; there is memory for it.
     apart : bool
         Whether workers are on other computers; then ``memory`` is that of each.
     """
@@ -66,6 +68,7 @@ class TilePlan:
     workers: int
     memory: float
     disk: float
+    overlap: bool = False
     apart: bool = False
 
     @property
@@ -144,22 +147,28 @@ def lay_plan(
     allowed = max_memory if max_memory is not None else min(MOST_MEMORY, free)
     held = 0 if to_disk else _bytes_of(bands) * grid.rows * grid.cols
 
+    # Processes share no memory, and get tiles in any order.
+    keeps = engine in ("serial", "threads")
+
     def memory(shape: tuple[int, int], count: int) -> float:
         processes = count if engine in ("processes", "dask") else 0
-        tiles = tile_bytes(plan, cell, bands, shape, grid, 0 if processes else deeper)
+        tiles = tile_bytes(plan, cell, bands, shape, grid, deeper if keeps else 0)
         if engine == "dask":
             # What is done waits with its worker until it is asked for.
             tiles += 2.0 * _bytes_of(bands) * shape[0] * shape[1] * LATTICE**2
         if each is not None:
             return BASE + CACHE + tiles
-        kept = 0 if processes else overlap.MOST
+        kept = overlap.MOST if keeps else 0
         return held + _base() + CACHE + kept + count * tiles + processes * (BASE + CACHE)
 
     across, down = -(-grid.cols // LATTICE), -(-grid.rows // LATTICE)
     if tile is not None:
         side = -(-tile // LATTICE)
         shape = min(side, down), min(side, across)
+        keeps = keeps and memory(shape, wanted) <= allowed
     else:
+        # Reading twice costs less than a tile too small.
+        keeps = keeps and memory((1, 2), wanted) <= allowed
         while memory((1, 1), wanted) > allowed and wanted > 1 and workers is None and each is None:
             wanted -= 1
         needed = memory((1, 1), wanted)
@@ -197,6 +206,7 @@ def lay_plan(
         workers=wanted,
         memory=memory(shape, min(wanted, len(windows))),
         disk=DISK_FACTOR * _bytes_of(bands) * grid.rows * grid.cols if to_disk else 0.0,
+        overlap=keeps,
         apart=each is not None,
     )
 

@@ -73,8 +73,7 @@ class Run:
     def settled(self) -> Job:
         """The job, once what looks at the whole map is computed, once for all workers."""
         stack = self.job.builder.settle(self.job.stack, self.job.bindings)
-        # Processes share no memory, and get tiles in any order.
-        overlap = Overlap() if self.plan.engine in ("serial", "threads") else None
+        overlap = Overlap() if self.plan.overlap else None
         return replace(self.job, stack=stack, overlap=overlap)
 
     def _engine(self) -> Engine:
