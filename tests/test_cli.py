@@ -363,6 +363,8 @@ def test_an_old_locale_is_no_obstacle(region_folder):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX systems")
 def test_ctrl_c_leaves_nothing_broken(trained, region_folder, tmp_path):
     code = (
+        # What a shell starts in the background is deaf to Ctrl-C, and so are its children.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import time; import prospect.scoring.engines as s; real = s.score_tile\n"
         "def slow(job, window):\n"
         "    print('tile', flush=True); time.sleep(30); return real(job, window)\n"

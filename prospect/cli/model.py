@@ -250,8 +250,9 @@ def train(
 
 
 @click.command(
-    epilog="Examples: prospect score gold.prospect rasters/*.tif -o gold.tif --workers 2; on a "
-    "cluster: prospect score gold.prospect country/ -o gold.tif --scheduler tcp://10.0.0.5:8786"
+    epilog="""\b
+Example: prospect score gold.prospect rasters/*.tif -o gold.tif --workers 2
+         prospect score gold.prospect country/ -o gold.tif --scheduler tcp://10.0.0.5:8786"""
 )
 @click.argument(
     "model_path",
