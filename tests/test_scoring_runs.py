@@ -240,6 +240,9 @@ def test_killed_at_any_point_it_ends_the_same(sample, tmp_path, monkeypatch, whe
 
 
 SLOW = """
+import signal
+# What a shell starts in the background is deaf to Ctrl-C, and so are its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys, time
 import prospect.scoring.engines as e
 real, tiles = e.score_tile, []
