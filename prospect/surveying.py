@@ -124,6 +124,13 @@ def survey(
     found = _with_roles(survey_vectors(paths, crs=crs), paths, roles, crs)
     layers: list[LayerReport] = []
     refused: list[str] = []
+    outside: list[str] = []
+    if bounds is not None:
+        # Before a layer is chosen that others come onto; if none meets them, all are looked at.
+        far = {path: said for path in rasters if (said := _beyond(path, bounds, to))}
+        if len(far) < len(rasters):
+            rasters = [path for path in rasters if path not in far]
+            outside = list(far.values())
     if rasters:
         try:
             project, layers, refused = survey_folder(rasters, roles=roles, progress=progress)
@@ -134,7 +141,7 @@ def survey(
     else:
         project = Project(folders[0])
     if rasters_beside:
-        _require_used(rasters_beside, layers, refused)
+        _require_used(rasters_beside, layers, [*refused, *outside])
     vectors = found.vectors
     if bounds is not None:
         # The map follows the bounds, not a layer.
@@ -149,7 +156,7 @@ def survey(
     if bounds is not None and layers:
         layers, beyond = _reaching(layers, grid)
         project = replace(project, layers=tuple(report.spec for report in layers))
-        refused = [*refused, *beyond]
+        refused = [*refused, *outside, *beyond]
     taken, told = _most_on(found.candidates, grid)
     project = replace(project, grid=spec, vectors=vectors, occurrences=taken)
     notes = [*found.notes, *told]
@@ -173,6 +180,27 @@ def is_truth(path: Path, folder: Path) -> bool:
     return not _TRUTH.isdisjoint(words)
 
 
+def _beyond(path: Path, bounds: Sequence[float], to: str | None) -> str:
+    """A sentence of a raster that lies outside bounds in its own system; empty if it meets them."""
+    try:
+        grid = read_info(path).grid
+    except ProspectError:
+        # Told where layers are looked into.
+        return ""
+    if to is not None and not same_crs(grid.crs, parse_crs(to)):
+        return ""
+    west, south, east, north = bounds
+    box = grid.bounds
+    if box[0] < east and box[2] > west and box[1] < north and box[3] > south:
+        return ""
+    return _told_beyond(path, box)
+
+
+def _told_beyond(path: Path, box: Sequence[float]) -> str:
+    reach = ", ".join(f"{value:.0f}" for value in box)
+    return f"{path.name} lies outside the bounds: it spans {reach}."
+
+
 def _reaching(layers: list[LayerReport], grid: Grid) -> tuple[list[LayerReport], list[str]]:
     """The rasters that meet a grid whose bounds were asked for, and a sentence of the others."""
     kept, beyond = [], []
@@ -186,8 +214,7 @@ def _reaching(layers: list[LayerReport], grid: Grid) -> tuple[list[LayerReport],
         if box[0] < east and box[2] > west and box[1] < north and box[3] > south:
             kept.append(report)
         else:
-            reach = ", ".join(f"{value:.0f}" for value in box)
-            beyond.append(f"{report.spec.path.name} lies outside the bounds: it spans {reach}.")
+            beyond.append(_told_beyond(report.spec.path, box))
     if not kept:
         raise GridError(
             f"No raster meets the bounds {west:g}, {south:g}, {east:g}, {north:g} (west, south, "
