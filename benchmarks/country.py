@@ -288,7 +288,9 @@ def main() -> None:
         text += "\n" + shares(measure("trained profile", small, folder))
     print(text)
     if asked.write:
-        command = "python benchmarks/country.py " + " ".join(sys.argv[1:])
+        # Where layers are kept is of no interest elsewhere.
+        given = " ".join(sys.argv[1:]).replace(f"--folder {asked.folder} ", "")
+        command = f"python benchmarks/country.py {given}"
         RESULTS.write_text(f"# A country, end to end\n\nMade by `{command}`.\n\n{text}", "utf-8")
 
 
