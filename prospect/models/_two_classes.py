@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class TwoClasses(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return predicted
 
 
-class Wrapper(TwoClasses):
+class Wrapper(TwoClasses, ABC):
     """A classifier around another, whose taste in gaps it shares; heirs name a default."""
 
     def __sklearn_tags__(self) -> Any:
@@ -41,8 +42,9 @@ class Wrapper(TwoClasses):
     def _base(self) -> Any:
         return self._default() if self.estimator is None else self.estimator
 
+    @abstractmethod
     def _default(self) -> Any:
-        raise NotImplementedError
+        """The classifier to wrap where none is given."""
 
     def _to_learn(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Features and labels to fit to, checked."""

@@ -364,6 +364,8 @@ def settle(
     if not answer["problem"]:
         while len(_HERE) >= KEPT:
             forget(next(iter(_HERE)))
+        # The payload runs code, as everything a cluster is sent does (SECURITY.md): whoever
+        # reaches a worker needs no pickle of ours for it. No file is ever loaded this way.
         _HERE[token] = cloudpickle.loads(payload), threadpool_limits(1)
     return answer
 
