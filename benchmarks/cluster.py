@@ -311,7 +311,7 @@ def main() -> None:
     folder = asked.folder or Path(tempfile.gettempdir()) / "prospect-country"
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "model").exists():
-        (folder / "model").write_bytes(cloudpickle.dumps(learn(folder)))
+        (folder / "model").write_bytes(cloudpickle.dumps(learn(folder)["model"]))
     text = report(folder, asked.cells, asked.rounds)
     print(text)
     if asked.write:

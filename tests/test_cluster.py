@@ -10,10 +10,13 @@ import time
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prospect.cluster import connect, survey
 from prospect.errors import ClusterError, ModelError, TileError
+from prospect.features.overlap import Overlap
+from prospect.grid import Window
 from prospect.ground import Ground
 from prospect.model import load_model
 from prospect.progress import bars, json_lines
@@ -266,6 +269,51 @@ def test_what_is_not_installed_is_named(given, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ClusterError, match=r"pip install 'prospect\[dask\]'"):
         prepare(model, stack, engine="dask")
+
+
+def column(at, count):
+    return [Window(256 * row, 512 * at, 256, 512) for row in range(count)]
+
+
+def test_a_worker_goes_downward():
+    left = column(0, 6)[1:] + column(1, 3)
+    first = column(0, 6)[0]
+    assert on_cluster.next_of(left, first, [first, None]) == left[0]
+
+
+def test_a_worker_at_an_end_takes_the_longest_stretch_or_half_of_anothers():
+    long, short = column(0, 8), column(1, 3)
+    other = long[0]
+    # Seven are left below the other's: four of them are more than three.
+    assert on_cluster.next_of(long[1:] + short, short[2], [short[2], other]) == long[4]
+    # Five are left: three below their middle, and as many that are nobody's.
+    assert on_cluster.next_of(long[3:] + column(1, 4), None, [long[2], None]) == column(1, 1)[0]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7])
+def test_every_tile_is_given_once_and_most_below_the_one_before(workers):
+    rng = np.random.default_rng(workers)
+    left = [window for at in range(4) for window in column(at, 25)]
+    last = [None] * workers
+    given, below = [], 0
+    while left:
+        who = rng.integers(workers)
+        window = on_cluster.next_of(left, last[who], last)
+        left.remove(window)
+        given.append(window)
+        below += last[who] is not None and on_cluster._below(last[who]) == window[:2]
+        last[who] = window
+    assert len(set(given)) == 100
+    assert below >= 100 - 10 * workers
+
+
+def test_what_a_worker_is_sent_keeps_nothing_yet(tmp_path):
+    layer = open_stack(SAMPLE)["elevation"]
+    overlap = Overlap(1e6)
+    overlap.read(layer, Window(0, 0, 100, 100), 90, np.float32)
+    assert overlap._kept
+    there = cloudpickle.loads(cloudpickle.dumps(overlap))
+    assert (there.most, there._kept, there._bytes) == (1e6, {}, 0)
 
 
 def test_workers_are_told_of_in_progress(capsys):

@@ -30,7 +30,8 @@ class Overlap:
     A file's blocks are decoded whole, and windows with their halos cut them. So a window is
     read down to the edge of its blocks, and the rows that the next one begins with wait for
     it, in pieces as wide as a block: windows need not be equally wide. A piece is handed out
-    once. Threads may share one object; what another has not read yet is read again.
+    once. Threads may share one object; what another has not read yet is read again. A copy
+    that another process gets is empty.
 
     Parameters
     ----------
@@ -43,6 +44,9 @@ class Overlap:
         self._lock = threading.Lock()
         self._kept: dict[tuple[Any, int], Kept] = {}
         self._bytes = 0
+
+    def __reduce__(self) -> tuple[type[Overlap], tuple[float]]:
+        return Overlap, (self.most,)
 
     def read(
         self, layer: xr.DataArray, window: Window, again: int, dtype: type[np.generic]

@@ -81,8 +81,9 @@ def score(
         Side of a tile in cells, rounded up to whole lattice blocks of 256. By default
         what memory allows.
     max_memory : float, optional
-        Bytes of all processes together; by default 1.5 GB, or half of what is free if that
-        is less. With a scheduler, bytes of each thread of a worker.
+        Bytes of all processes together; by default 1.5 GB and what further processes take
+        before their first tile, or half of what is free if that is less. With a scheduler,
+        bytes of each thread of a worker.
     mapping : mapping of the model's layer names to the stack's, optional
         Settles doubts.
     exclude : path or Area, optional

@@ -45,8 +45,8 @@ def run_tiles(engine: Engine, windows: Sequence[Window]) -> Generator[Landed, No
         engine.restart(engine.workers)
         while left or flying:
             while left and len(flying) < engine.ahead:
-                window = left.popleft()
-                flying[engine.submit(window)] = window
+                window, ticket = engine.submit_next(left)
+                flying[ticket] = window
             failed = len(aside)
             yield from _land(engine, flying, aside)
             lost = len(aside) > failed and engine.brittle

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
@@ -54,12 +55,13 @@ class NotSettledError(Exception):
 
 @dataclass
 class Seat:
-    """A worker that is used: its threads, its kind of processor, and how many tiles it has."""
+    """A worker that is used: threads, kind of processor, how many tiles it has and the newest."""
 
     address: str
     threads: int
     processor: str
     flying: int = 0
+    last: Window | None = None
 
     @property
     def load(self) -> float:
@@ -81,7 +83,8 @@ class Cluster(Engine):
     On the workers of a cluster, a future a tile, each given to one worker and to no other.
 
     So a tile that kills its worker kills no second one before it is tried alone, whatever the
-    cluster's own rules are, and no worker waits for the next tile. Workers that come are used
+    cluster's own rules are, and no worker waits for the next tile. A worker goes downward, and
+    keeps the rows that its next tile begins with. Workers that come are used
     once they are found to have our versions and to see the layers; tiles of those that go
     count as failed.
     """
@@ -119,11 +122,25 @@ class Cluster(Engine):
 
     def submit(self, window: Window) -> Ticket:
         """Give a tile to the worker that has fewest."""
+        return self._give(window, self._emptiest())
+
+    def submit_next(self, left: deque[Window]) -> tuple[Window, Ticket]:
+        """Give the worker that has fewest the tile below its newest, or a stretch of its own."""
+        seat = self._emptiest()
+        window = next_of(left, seat.last, [other.last for other in self.seats.values()])
+        left.remove(window)
+        return window, self._give(window, seat)
+
+    def _emptiest(self) -> Seat:
+        """The worker that has fewest tiles a thread."""
         self._look()
         if not self.seats:
             self._wait_for_workers()
+        return min(self.seats.values(), key=lambda seat: seat.load)
+
+    def _give(self, window: Window, seat: Seat) -> Ticket:
+        """Have a worker compute a tile."""
         assert self.client is not None
-        seat = min(self.seats.values(), key=lambda seat: seat.load)
         self._given += 1
         with self._answering():
             future = self.client.submit(
@@ -138,6 +155,7 @@ class Cluster(Engine):
         future.add_done_callback(lambda _: self._wake.set())
         flight = Flight(future, seat)
         seat.flying += 1
+        seat.last = window
         self._flights.add(flight)
         return flight
 
@@ -309,6 +327,44 @@ class Cluster(Engine):
     @property
     def _where(self) -> str:
         return "this computer" if self.scheduler is None else str(self.scheduler)
+
+
+def next_of(left: Sequence[Window], last: Window | None, others: Sequence[Window | None]) -> Window:
+    """
+    The tile that a worker goes on with.
+
+    Parameters
+    ----------
+    left : sequence of Window
+        Column by column, from the top down.
+    last : Window, optional
+        What the worker was given last.
+    others : sequence of Window or None
+        What workers, this one too, were given last.
+
+    Returns
+    -------
+    Window
+        That below its last, if it is left; else the first of the longest stretch of a column,
+        or the middle of one that another worker is going down.
+    """
+    stretches: dict[tuple[int, int], list[Window]] = {}
+    ends: dict[tuple[int, int], tuple[int, int]] = {}
+    for window in left:
+        here = window[:2]
+        start = ends.pop(here, here)
+        stretches.setdefault(start, []).append(window)
+        ends[_below(window)] = start
+    if last is not None and _below(last) in stretches:
+        return stretches[_below(last)][0]
+    taken = {_below(other) for other in others if other is not None}
+    parts = (run[len(run) // 2 :] if place in taken else run for place, run in stretches.items())
+    return max(parts, key=len)[0]
+
+
+def _below(window: Window) -> tuple[int, int]:
+    """Row and column where the tile below a tile begins."""
+    return window.row + window.height, window.col
 
 
 def files_of_job(job: Job) -> list[tuple[str, int]]:

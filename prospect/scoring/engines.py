@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Collection, Hashable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, cast
@@ -56,6 +57,11 @@ class Engine(ABC):
     @abstractmethod
     def submit(self, window: Window) -> Ticket:
         """Have a tile computed."""
+
+    def submit_next(self, left: deque[Window]) -> tuple[Window, Ticket]:
+        """Take a tile of those that are left, and have it computed."""
+        window = left.popleft()
+        return window, self.submit(window)
 
     def landed(self, tickets: Collection[Ticket]) -> Collection[Ticket]:
         """Wait until tiles are done, well or not; which."""

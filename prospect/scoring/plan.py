@@ -17,7 +17,7 @@ from prospect.grid import LATTICE, Cell, Grid, Window
 from prospect.raster import DISK_FACTOR
 
 MOST_MEMORY = 1.5e9
-"""Bytes a run takes by default, where more than twice as much is free."""
+"""Bytes a run takes by default, where more than twice as much is free; bare processes on top."""
 
 BASE = 340e6
 """Bytes of a process before its first tile: the interpreter, libraries, compiled kernels."""
@@ -125,8 +125,8 @@ def lay_plan(
     tile : int, optional
         Side in cells, rounded up to the lattice, whatever memory it takes.
     max_memory : float, optional
-        Bytes of all processes together; by default 1.5 GB, or half of what is free if that
-        is less.
+        Bytes of all processes together; by default 1.5 GB and what further processes take
+        before their first tile, or half of what is free if that is less.
     each : float, optional
         Bytes of memory that every worker has to itself, on whatever computer it is: then
         ``max_memory`` is that of one worker.
@@ -143,23 +143,25 @@ def lay_plan(
     if tile is not None and tile < 1:
         raise ModelError(f"A tile has at least one cell a side, but {tile} came.")
     wanted = max(1, workers or os.cpu_count() or 1) if engine != "serial" else 1
+    processes = engine in ("processes", "dask") and each is None
     free = free_memory() / 2 if each is None else each
-    allowed = max_memory if max_memory is not None else min(MOST_MEMORY, free)
+    usual = MOST_MEMORY + (wanted * (BASE + CACHE) if processes else 0)
+    allowed = max_memory if max_memory is not None else min(usual, free)
     held = 0 if to_disk else _bytes_of(bands) * grid.rows * grid.cols
 
-    # Processes share no memory, and get tiles in any order.
-    keeps = engine in ("serial", "threads")
+    # Processes share no memory, and get tiles in any order; workers of a cluster go downward.
+    keeps = engine != "processes"
 
     def memory(shape: tuple[int, int], count: int) -> float:
-        processes = count if engine in ("processes", "dask") else 0
         tiles = tile_bytes(plan, cell, bands, shape, grid, deeper if keeps else 0)
+        kept = overlap.MOST if keeps else 0
         if engine == "dask":
             # What is done waits with its worker until it is asked for.
             tiles += 2.0 * _bytes_of(bands) * shape[0] * shape[1] * LATTICE**2
         if each is not None:
-            return BASE + CACHE + tiles
-        kept = overlap.MOST if keeps else 0
-        return held + _base() + CACHE + kept + count * tiles + processes * (BASE + CACHE)
+            return BASE + CACHE + kept + tiles
+        apart = count * (BASE + CACHE + kept) if processes else kept
+        return held + _base() + CACHE + apart + count * tiles
 
     across, down = -(-grid.cols // LATTICE), -(-grid.rows // LATTICE)
     if tile is not None:
