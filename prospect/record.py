@@ -48,6 +48,7 @@ def record_of(
         "prospect": __version__,
         "versions": versions(),
         "deposit_model": commodity.model,
+        "definition": commodity.digest,
         "grid": {
             "crs": grid.crs.to_wkt(),
             "transform": list(grid.transform)[:6],

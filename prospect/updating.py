@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from sklearn.base import clone
 
+from prospect._version import __version__
 from prospect.clusters import TOGETHER
 from prospect.commodities import Commodity, load_commodity
 from prospect.errors import ModelError
@@ -54,6 +55,7 @@ class Update:
         lines = [
             f"{self.after.title}: {counts[0]} known deposits before, {counts[1]} now",
             *self._told(),
+            *self._layers(),
             "",
             "Quality before, on ground held out",
             *(f"  {line}" for line in self.before.quality().splitlines()),
@@ -80,6 +82,18 @@ class Update:
             f"{count} {'is' if count == 1 else 'are'} new. The old model, which did not know "
             f"{'it' if count == 1 else 'them'}, had {', '.join(best)} of the ground; the middle "
             f"one lay behind {np.median(self.foretold):.0%} of it."
+        ]
+
+    def _layers(self) -> list[str]:
+        """Layers that only one of the two models reads."""
+        before, after = (set(model.builder.layers_) for model in self._both)
+        return [
+            f"{said}: {', '.join(sorted(names))}."
+            for said, names in {
+                "Layers that the old model did not have": after - before,
+                "Layers that only the old model reads": before - after,
+            }.items()
+            if names
         ]
 
     def _moved(self) -> list[str]:
@@ -134,7 +148,8 @@ def update(
     ------
     ModelError
         If the layers are on another grid than the model's, lack one that it reads, or make
-        other features while an estimator of your own is bound to those it had.
+        other features while an estimator of your own is bound to those it had; or if the model
+        was learnt from a definition of one's own, which is not given.
     ProspectError
         As of :func:`prospect.train`.
     """
@@ -183,7 +198,14 @@ def _definition(model: Model, commodity: str | Path | Commodity | None) -> Commo
     if model.commodity in (each.name for each in found.types) and not isinstance(
         commodity, Commodity
     ):
-        return load_commodity(commodity or model.commodity, model.commodity)
+        found = load_commodity(commodity or model.commodity, model.commodity)
+    then = model.record.get("definition", found.digest)
+    # What comes with another version may say something else by right.
+    if commodity is None and then != found.digest and model.record.get("prospect") == __version__:
+        raise ModelError(
+            f"The model was learnt from another definition of {model.commodity} than the one that "
+            "comes with prospect: give that definition, as --commodity FILE.toml."
+        )
     return found
 
 

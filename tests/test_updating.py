@@ -9,7 +9,9 @@ import pytest
 from prospect import commodities
 from prospect.calibration import Prior
 from prospect.cli import main
+from prospect.commodities import load_commodity
 from prospect.errors import ModelError
+from prospect.model import load_model
 from prospect.stack import open_stack
 from prospect.tables import read_table
 from prospect.training import train
@@ -79,6 +81,40 @@ def test_the_command_writes_a_model_and_says_what_changed(gold_model, world, tmp
     assert (tmp_path / "gold-new.prospect").is_file()
 
 
+def test_the_command_learns_from_layers_that_are_new(world, small_forest, tmp_path):
+    from click.testing import CliRunner
+
+    stack = open_stack(world)
+    missing = next(name for name, layer in stack.items() if "magnetics" in layer.attrs["role"])
+    early = train(
+        stack.drop_vars(missing),
+        world.occurrences,
+        "gold",
+        estimator=small_forest,
+        background=300,
+        workers=2,
+    )
+    path = early.save(tmp_path / "gold.prospect")
+    result = CliRunner().invoke(main, ["update", str(path), str(world.folder), "-q"])
+    assert result.exit_code == 0, result.output
+    assert f"Layers that the old model did not have: {missing}." in result.output
+    after = load_model(tmp_path / "gold-new.prospect")
+    assert set(after.builder.layers_) == {*early.builder.layers_, missing}
+
+
+def test_a_definition_of_ones_own_has_to_be_given_again(gold_model, world, tmp_path, monkeypatch):
+    monkeypatch.setattr("prospect.updating.train", None)
+    assert _definition(gold_model, None).digest == gold_model.record["definition"]
+    own = tmp_path / "gold.toml"
+    text = (Path(commodities.__file__).parent / "gold.toml").read_text(encoding="utf-8")
+    own.write_text(text.replace('title = "', 'title = "My ', 1), encoding="utf-8")
+    record = {**gold_model.record, "definition": load_commodity(own).digest}
+    model = replace(gold_model, record=record)
+    with pytest.raises(ModelError, match="another definition of gold than the one that comes"):
+        update(model, open_stack(world), world.occurrences)
+    assert _definition(model, own).title.startswith("My ")
+
+
 class Asked(Exception):
     """Training was asked, with what it holds."""
 
@@ -145,6 +181,7 @@ def test_layers_that_the_old_model_lacks_are_told_before_learning(gold_model, wo
 def test_a_deposit_type_stays_with_a_definition_of_ones_own(gold_model, tmp_path):
     own = tmp_path / "own.toml"
     own.write_text((Path(commodities.__file__).parent / "gold.toml").read_text("utf-8"), "utf-8")
-    typed = replace(gold_model, commodity="au_irgs")
+    record = {**gold_model.record, "definition": load_commodity("au_irgs").digest}
+    typed = replace(gold_model, commodity="au_irgs", record=record)
     assert [_definition(typed, source).type for source in (None, own)] == ["au_irgs", "au_irgs"]
     assert _definition(gold_model, own).type == ""

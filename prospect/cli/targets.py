@@ -276,7 +276,7 @@ def update(
     loaded = load_model(model, any_version=any_version)
     given = source_of(sources)
     project = as_project(given, vectors=pairs_of(vectors))
-    project, _ = select_layers(loaded, project, {}, guessed=isinstance(given, list))
+    project, _ = select_layers(loaded, project, guessed=isinstance(given, list), others=True)
     spec = project.occurrences if occurrences is None else OccurrenceSpec(occurrences)
     if spec is None:
         raise click.UsageError("Known deposits are needed: give --occurrences FILE.")

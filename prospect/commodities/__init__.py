@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +76,11 @@ class Commodity:
     recipe: Recipe
     types: tuple[DepositType, ...] = ()
     type: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that it says, in hexadecimal."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
 
     def type_of(self, text: str) -> str:
         """The name of the deposit type that a text means; else nothing."""

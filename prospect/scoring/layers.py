@@ -17,6 +17,7 @@ def select_layers(
     mapping: Mapping[str, str] | None = None,
     *,
     guessed: bool = False,
+    others: bool = False,
 ) -> tuple[Project, list[str]]:
     """
     Keep what a model uses of a project, before anything is opened.
@@ -28,13 +29,15 @@ def select_layers(
     mapping : mapping of the model's layer names to the project's, optional
     guessed : bool
         Whether kinds are only guessed, as those of plain files are: then the model's hold.
+    others : bool
+        Whether layers that the model does not use stay, for one that is learnt anew.
 
     Returns
     -------
     project : Project
         Less the layers that the model does not use, on a grid that the others share.
     unused : list of str
-        The layers left out.
+        The layers that the model does not use.
 
     Raises
     ------
@@ -61,4 +64,5 @@ def select_layers(
         # The layer that set the grid stays to set it.
         unused.remove(str(grid.like))
     layers = tuple(replace(s, kind=kinds.get(s.name, s.kind)) for s in project.layers)
-    return replace(project, layers=layers).without(unused), unused
+    project = replace(project, layers=layers)
+    return project if others else project.without(unused), unused
