@@ -186,6 +186,11 @@ def measure(what: str, country: Path, folder: Path) -> dict[str, float]:
     return found
 
 
+def _counted(name: str) -> str:
+    kind, number = name.split()
+    return f"{number} {kind if number != '1' else kind.removesuffix('s')}"
+
+
 def report(folder: Path, million: float, rounds: int) -> str:
     """All of it, in words."""
     from prospect.grid import Grid
@@ -215,7 +220,7 @@ def report(folder: Path, million: float, rounds: int) -> str:
     counted = float(np.isfinite(stack["elevation"].values[::8, ::8]).mean())
     base = best["threads 2"]
     rows = [
-        f"| {' '.join(name.split()[::-1])} | {found['seconds']:.1f} | {found['Scoring']:.1f} | "
+        f"| {_counted(name)} | {found['seconds']:.1f} | {found['Scoring']:.1f} | "
         f"{found['processor']:.0f} | "
         f"{cells / found['Scoring'] / 1e6:.2f} | {base['seconds'] / found['seconds']:.2f} | "
         f"{base['Scoring'] / found['Scoring']:.2f} | "
@@ -248,7 +253,7 @@ def report(folder: Path, million: float, rounds: int) -> str:
     taking = box * len(BANDS) * 4 / sink / 3600
     return f"""{shape[0]:,} × {shape[1]:,} cells, {counted:.0%} of them inside the country; {len(stack)} layers, 60
 features, 200 trees, likelihood and spread; {len(plan.windows)} tiles for two threads. {os.cpu_count()} processors, the best of
-{rounds} rounds. The maps are the same to the byte.
+{rounds} round{"s" if rounds > 1 else ""}. The maps are the same to the byte.
 
 | | seconds | of them tiles | processor seconds | million cells a second | of two threads | tiles alone | by processor time | start, s |
 |---|---|---|---|---|---|---|---|---|

@@ -312,7 +312,8 @@ def background_cells(
     Raises
     ------
     LabelError
-        If no cell is left, or too few deposits of other commodities.
+        If no cell is left, there are too few deposits of other commodities, or a chance is
+        given where these are all.
     """
     if method not in METHODS:
         raise LabelError(f"Background is of {', '.join(METHODS)}, but '{method}' came.")
@@ -329,6 +330,16 @@ def background_cells(
             f"{found.size} deposits of other commodities stand on usable ground, but at least "
             f"{MIN_DEPOSITS} are needed to be the background: give a table that has them, or take "
             "background by distance."
+        )
+    if method == "mixed" and not found.size:
+        raise LabelError(
+            "No deposit of another commodity stands on usable ground, so background cannot be "
+            "mixed with any: give a table that has them, or take background by distance."
+        )
+    if method == "deposits" and chance is not None:
+        raise LabelError(
+            "Background that is deposits of other commodities is taken as it stands, so it cannot "
+            "be matched: leave the match out, or take background by distance."
         )
     if method == "deposits":
         return *np.divmod(found, grid.cols), np.ones(found.size)

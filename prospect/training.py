@@ -201,7 +201,7 @@ def train(
     splitters: dict[str, Any] = {}
     block = 0.0
     if labels.enough:
-        block = block_size or default_block(samples, builder.reach())
+        block = default_block(samples, builder.reach()) if block_size is None else block_size
         splitter = folds
         if splitter is None:
             splitter = BlockFolds(
@@ -210,9 +210,12 @@ def train(
             flattering = RandomFolds(n_splits, random_state=random_state)
             splitters["random folds (flatter)"] = flattering
         splitters = {fold_name(splitter): splitter, **splitters}
-        block = float(getattr(splitter, "size", None) or block)
     trials = {name: Trial(estimator, samples, each) for name, each in splitters.items()}
     runs = out_of_folds(trials, progress=progress)
+    if splitters:
+        # That of folds of one's own, which may have been found just now.
+        own = (getattr(splitter, name, None) for name in ("size_", "size"))
+        block = float(next((size for size in own if size), block))
     unknown = np.full(samples.kind.size, -1, np.int64), np.full(samples.kind.size, np.nan)
     fold, score = next(iter(runs.values()), unknown)
     tables = [_measure(samples, found, block, name) for name, (_, found) in runs.items()]

@@ -69,6 +69,11 @@ def test_deposits_of_other_commodities_as_background(stack, labels):
     none = replace(labels, other_barren=np.zeros(barren.size, bool))
     with pytest.raises(LabelError, match="0 deposits of other commodities"):
         background_cells(none, counts, grid, 400, method="deposits")
+    with pytest.raises(LabelError, match="No deposit of another commodity stands on usable"):
+        background_cells(none, counts, grid, 400, method="mixed")
+    even = np.ones(grid.shape, np.float32)
+    with pytest.raises(LabelError, match="cannot be matched: leave the match out"):
+        background_cells(labels, counts, grid, 400, method="deposits", chance=even)
     with pytest.raises(LabelError, match="Background is of distance, deposits"):
         background_cells(labels, counts, grid, 400, method="near")
 

@@ -54,6 +54,28 @@ def test_a_model_carries_its_evidence_of_quality(gold_model):
     assert "block folds: AUC" in report
 
 
+@pytest.mark.parametrize("size", [0, -5.0, np.inf, np.nan])
+def test_a_block_has_a_side(world, size):
+    with pytest.raises(LabelError, match="A block's side is metres above 0, but"):
+        train(open_stack(world), world.occurrences, "gold", block_size=size, **SMALL)
+
+
+def test_intervals_are_of_the_blocks_that_folds_found(world, small_forest, monkeypatch):
+    measure, sizes = training._measure, []
+
+    def measured(samples, found, block, name):
+        sizes.append(block)
+        return measure(samples, found, block, name)
+
+    monkeypatch.setattr(training, "_measure", measured)
+    monkeypatch.setattr(training, "default_block", lambda *_: 1e6)
+    folds = BlockFolds(None, 4)
+    train(
+        open_stack(world), world.occurrences, "gold", estimator=small_forest, folds=folds, **SMALL
+    )
+    assert sizes == [folds.size_]
+
+
 def test_random_folds_flatter_here(gold_model):
     values = gold_model.measures.query("measure == 'auc'").set_index("folds")["value"]
     blocks, flattering = values

@@ -51,6 +51,8 @@ class BlockFolds(SpatialFolds):
         buffer: float = 0.0,
         random_state: int = 0,
     ) -> None:
+        if size is not None and not 0 < size < np.inf:
+            raise LabelError(f"A block's side is metres above 0, but {size:g} came.")
         self.size = size
         self.n_splits = n_splits
         self.buffer = buffer

@@ -31,6 +31,9 @@ MOST_BLOCKS = 64
 SCRATCH = 6
 """Arrays, as large as its largest, that an operation or a reader keeps to itself for a while."""
 
+LOOSE = 1.1
+"""What tiles take of memory over what they hold: the allocator gives it back late (380 M cells)."""
+
 ROW_START = 64
 """Cells that beginning a row costs as much as: wide tiles are preferred."""
 
@@ -229,7 +232,7 @@ def tile_bytes(
     arrays, largest = _held(plan, cell, window, limit, deeper)
     out = 4 * plan.depth * cells
     asked = (8 * 4 + 1 + 3 * _bytes_of(bands)) * cells
-    return out + max(1.15 * arrays + SCRATCH * 4 * largest, asked)
+    return LOOSE * (out + max(1.15 * arrays + SCRATCH * 4 * largest, asked))
 
 
 def _held(plan: Plan, cell: Cell, window: Window, limit: Window, deeper: int) -> tuple[float, int]:

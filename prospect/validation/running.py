@@ -129,7 +129,9 @@ def validate(
     samples = samples_of(model, stack, workers=workers, progress=progress)
     estimator = _with_workers(model.estimator, workers)
     reach = model.builder.reach()
-    block = block_size or _recorded_block(model) or default_block(samples, reach)
+    block = block_size
+    if block is None:
+        block = _recorded_block(model) or default_block(samples, reach)
     cluster = blocks_of(samples, block)
     found, area = samples.kind == 1, samples.kind == -1
     splitters = {
