@@ -27,6 +27,7 @@ LAYERS = (
         "lexicon",
         "trees",
         "limits",
+        "memory",
         "clusters",
         "cluster",
     ),

@@ -48,7 +48,7 @@ def test_tiles_cover_the_grid_once_in_lattice_blocks(recipe, tile, workers):
 
 def test_tiles_are_as_large_as_memory_allows_and_wide(recipe, monkeypatch):
     # What this process holds already depends on the tests before.
-    monkeypatch.setattr(planning, "_resident", lambda: 0.0)
+    monkeypatch.setattr(planning, "resident", lambda: 0.0)
     grid, bands = grid_of(20_000, 36_000), [LIKELIHOOD, SPREAD]
     plan, cell = recipe(60)
     sizes = []
@@ -63,7 +63,7 @@ def test_tiles_are_as_large_as_memory_allows_and_wide(recipe, monkeypatch):
 
 
 def test_where_memory_is_short_no_rows_are_kept(recipe, monkeypatch):
-    monkeypatch.setattr(planning, "_resident", lambda: 0.0)
+    monkeypatch.setattr(planning, "resident", lambda: 0.0)
     grid = grid_of(20_000, 36_000)
     short, ample = (
         lay_plan(grid, *recipe(60), [LIKELIHOOD], workers=2, max_memory=memory, deeper=511)
@@ -93,6 +93,13 @@ def test_too_little_memory_is_told_in_a_sentence(recipe):
     need = lay_plan(grid, plan, cell, [LIKELIHOOD], tile=256, workers=1, max_memory=1).memory
     found = lay_plan(grid, plan, cell, [LIKELIHOOD], max_memory=need * 1.01)
     assert found.workers == 1
+
+
+@pytest.mark.parametrize("asked", [{}, {"tile": 256}, {"max_memory": 8e9}])
+def test_what_cannot_end_well_is_told_before(recipe, monkeypatch, asked):
+    monkeypatch.setattr(planning, "free_memory", lambda: 0.3e9)
+    with pytest.raises(ModelError, match=r"cells at a time, .* but 0\.30 GB are free: end other"):
+        lay_plan(grid_of(5000, 5000), *recipe(60), [LIKELIHOOD], workers=2, **asked)
 
 
 def test_a_plan_is_told_in_a_line(recipe):

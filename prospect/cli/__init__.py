@@ -25,9 +25,13 @@ from prospect.cli.report import report
 from prospect.cli.targets import compare, targets, update
 from prospect.cli.validation import validate
 from prospect.errors import ProspectError
+from prospect.memory import addresses_left
 
 INTERRUPTED = 130
 TERMINATED = 143
+
+ADDRESSES = 1e9
+"""Bytes of address space that libraries take, of which not half is ever used."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -43,7 +47,10 @@ class Sentences(click.Group):
             return super().invoke(ctx)
         except ProspectError as error:
             raise click.ClickException(" ".join([str(error), *_notes(error)])) from error
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            # A thread needs memory, too.
+            if isinstance(error, RuntimeError) and "can't start new thread" not in str(error):
+                raise
             raise click.ClickException(
                 "There is not enough memory: use fewer workers, or a smaller --tile."
             ) from error
@@ -140,9 +147,23 @@ def _speak_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
+def _require_addresses() -> None:
+    """Refuse to begin where libraries could not be loaded: they crash, or wait for ever."""
+    left = addresses_left()
+    if left < ADDRESSES:
+        click.echo(
+            f"Error: prospect needs {ADDRESSES / 1e9:.0f} GB of address space to begin, and "
+            f"{left / 1e9:.2f} GB are left: raise the limit with 'ulimit -v', or in the job's "
+            "file.",
+            err=True,
+        )
+        sys.exit(1)
+
+
 def run() -> None:
     """Start from a shell."""
     _speak_utf8()
+    _require_addresses()
     # Foreign libraries talk to the log and in warnings; people get our own sentences.
     logging.captureWarnings(True)
     logging.getLogger().addHandler(logging.NullHandler())

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from prospect.bands import Band
 from prospect.errors import ModelError
 from prospect.features import overlap
 from prospect.features.plan import Item, Plan
 from prospect.grid import LATTICE, Cell, Grid, Window
+from prospect.memory import free_memory, resident
 from prospect.raster import DISK_FACTOR
 
 MOST_MEMORY = 1.5e9
@@ -149,7 +147,7 @@ def lay_plan(
     processes = engine in ("processes", "dask") and each is None
     free = free_memory() / 2 if each is None else each
     usual = MOST_MEMORY + (wanted * (BASE + CACHE) if processes else 0)
-    allowed = max_memory if max_memory is not None else min(usual, free)
+    allowed = min(usual, free) if max_memory is None else min(max_memory, 2 * free)
     held = 0 if to_disk else _bytes_of(bands) * grid.rows * grid.cols
 
     # Processes share no memory, and get tiles in any order; workers of a cluster go downward.
@@ -176,15 +174,6 @@ def lay_plan(
         keeps = keeps and memory((1, 2), wanted) <= allowed
         while memory((1, 1), wanted) > allowed and wanted > 1 and workers is None and each is None:
             wanted -= 1
-        needed = memory((1, 1), wanted)
-        # What cannot be kept is refused where it was asked for, or where it cannot end well.
-        if needed > allowed and (max_memory is not None or needed > 2 * free):
-            raise ModelError(
-                f"{needed / 1e9:.2f} GB of memory are needed for {wanted} tiles of {LATTICE} × "
-                f"{LATTICE} cells at a time, with {plan.depth} features and their halos, but "
-                f"{allowed / 1e9:.2f} GB are allowed: give a larger --max-memory or fewer "
-                "--workers."
-            )
         most = min(MOST_BLOCKS, max(1, down * across // (4 * wanted) if wanted > 1 else 64))
         shapes = sorted(
             (
@@ -196,6 +185,22 @@ def lay_plan(
             key=lambda s: (_cost(plan, cell, s), -s[1]),
         )
         shape = next((s for s in shapes if memory(s, wanted) <= allowed), (1, 1))
+    needed = memory(shape, wanted)
+    what = (
+        f"{needed / 1e9:.2f} GB of memory are needed for {wanted} tiles of {shape[0] * LATTICE} × "
+        f"{shape[1] * LATTICE} cells at a time, with {plan.depth} features and their halos"
+    )
+    # What cannot be kept is refused where it was asked for, or where it cannot end well.
+    if needed > 2 * free:
+        raise ModelError(
+            f"{what}, but {2 * free / 1e9:.2f} GB are free: end other programs, or give a smaller "
+            "--tile or fewer --workers."
+        )
+    if needed > allowed and max_memory is not None and tile is None:
+        raise ModelError(
+            f"{what}, but {allowed / 1e9:.2f} GB are allowed: give a larger --max-memory or fewer "
+            "--workers."
+        )
     size = shape[0] * LATTICE, shape[1] * LATTICE
     windows = tuple(
         Window(row, col, *size).intersect(grid.window)
@@ -300,31 +305,4 @@ def _bytes_of(bands: Sequence[Band]) -> int:
 
 def _base() -> float:
     """Bytes of this process before its first tile; what is loaded later counted."""
-    return max(BASE, _resident() + 100e6)
-
-
-def _resident() -> float:
-    """Bytes of memory that this process has."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return float(pages * os.sysconf("SC_PAGE_SIZE"))
-    except (OSError, ValueError, AttributeError):
-        return 0.0
-
-
-def free_memory() -> float:
-    """Bytes of memory that are free, as far as the system says."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * int(line.split()[1])
-        return _half_of_all()
-    except (OSError, ValueError):
-        return _half_of_all()
-
-
-def _half_of_all() -> float:
-    sysconf: Any = getattr(os, "sysconf", None)
-    if sysconf is None or sys.platform == "win32":
-        return 2 * MOST_MEMORY
-    return float(sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES") / 2)
+    return max(BASE, resident() + 100e6)
