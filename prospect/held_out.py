@@ -180,7 +180,7 @@ def out_of_folds(
     folds = {}
     for each, trial in trials.items():
         try:
-            folds[each] = _folds(trial)
+            folds[each] = folds_of(trial)
         except ProspectError:
             if not skip:
                 raise
@@ -198,8 +198,15 @@ def out_of_folds(
     return scored
 
 
-def _folds(trial: Trial) -> tuple[Indices, list[tuple[Indices, Indices]]]:
-    """The fold of each sample, and of each fold what is learnt from and what is asked."""
+def folds_of(trial: Trial) -> tuple[Indices, list[tuple[Indices, Indices]]]:
+    """
+    The fold of each sample, and of each fold what is learnt from and what is asked.
+
+    Raises
+    ------
+    LabelError
+        If a fold leaves one class only to learn from.
+    """
     samples = trial.samples
     positive = samples.kind == 1
     measured = (samples.kind != 0) | (samples.group == BARREN)

@@ -202,14 +202,17 @@ def read_labels(
     leave_out(placer & mine, "placers, left out")
     leave_out(placer, f"of other commodities than {commodity.name}")
     near = np.isfinite(table.geometry.get_coordinates().reindex(table.index)).all(axis=1)
-    barren = ~presence_of(table, spec) & (reasons == "")
+    present = presence_of(table, spec)
+    barren = ~present & (reasons == "")
     leave_out(barren, "known to be barren")
     kinds = types_of(table, commodity, spec)
     if commodity.type:
         of_another = mine & (kinds != "") & (kinds != commodity.type)
         leave_out(of_another, f"of other types than {commodity.type}")
         other |= of_another
-    others = table[other & near]
+    # Where another commodity was looked for in vain there is none to keep away from.
+    other &= present & near
+    others = table[other]
     meant = np.flatnonzero(reasons == "")
     place_of = table.geometry.get_coordinates().reindex(table.index).to_numpy(float)
     row, col, inside = grid.index(place_of[:, 0], place_of[:, 1])
@@ -266,7 +269,7 @@ def read_labels(
         notes=tuple(notes),
         table=pd.DataFrame(table.drop(columns=table.geometry.name)),
         reasons=reasons,
-        other_barren=barren_of[other & near],
+        other_barren=barren_of[other],
         deposit_type=kinds[kept],
     )
 

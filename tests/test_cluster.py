@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,6 +94,49 @@ def deadly(given, path, address, **how):
     _, model, stack, _ = given
     run = prepare(model, stack, path, tile=256, scheduler=address)
     return replace(run, job=replace(run.job, ground=Deadly.like(run.job.ground, **how)))
+
+
+def out_of_time():
+    """What a disk on the network raises."""
+    raise TimeoutError(110, "Connection timed out")
+
+
+@pytest.mark.parametrize(("task", "error"), [(out_of_time, TimeoutError), (time.sleep, None)])
+def test_a_tile_that_timed_out_or_was_cancelled_is_not_waited_for(client, address, task, error):
+    engine = on_cluster.Cluster(None, 2, address)
+    engine.client, engine._look = client, lambda: None
+    worker = next(iter(client.nthreads()))
+    future = client.submit(task, *([] if error else [30]), pure=False, workers=[worker])
+    if error is None:
+        client.cancel([future], force=True)
+    flight = on_cluster.Flight(future, on_cluster.Seat(worker, 1, "x"))
+    found = []
+
+    def fetch():
+        try:
+            engine._fetch(flight)
+        except Exception as failed:  # noqa: BLE001 - whatever it is, it is looked at
+            found.append(failed)
+
+    waiting = threading.Thread(target=fetch, daemon=True)
+    waiting.start()
+    waiting.join(10)
+    flight.lost = True
+    waiting.join(10)
+    assert isinstance(found[0], error or on_cluster.WorkerLostError)
+    assert not (error and isinstance(found[0], on_cluster.WorkerLostError))
+
+
+def test_what_a_worker_had_is_lost_with_the_one_that_came_to_its_address():
+    engine = on_cluster.Cluster(None, 1)
+    before, after = (on_cluster.Seat("tcp://10.0.0.5:4000", 1, "x") for _ in range(2))
+    flight = on_cluster.Flight(SimpleNamespace(release=lambda: None), before)
+    engine._flights.add(flight)
+    engine.seats = {after.address: after}
+    engine.client = SimpleNamespace(nthreads=dict)
+    engine._look(now=True)
+    assert flight.lost
+    assert not engine.seats
 
 
 def test_the_same_bytes_as_threads(given, address, tmp_path, capsys):

@@ -24,11 +24,11 @@ from prospect.explanation import (
 )
 from prospect.folds import BlockFolds, RandomFolds
 from prospect.held_out import out_of_fold
-from prospect.learners import likelihood
+from prospect.learners import fit, likelihood
 from prospect.metrics import auc
 from prospect.model import Model
 from prospect.plots import figure
-from prospect.samples import Samples
+from prospect.samples import BARREN, Samples
 from prospect.stack import open_stack
 from prospect.validation import blocks_of, samples_of
 
@@ -93,6 +93,28 @@ def test_a_loss_is_what_dealing_out_by_hand_loses(samples, small_forest):
     assert table.loc["all", "auc_loss"] == pytest.approx(intact - 0.5, abs=0.05)
     again = permutation_importance(small_forest, samples, everything, splitter, cluster)
     pd.testing.assert_frame_equal(table, again)
+
+
+def test_folds_learn_and_ask_as_those_of_training_do(samples, small_forest, monkeypatch):
+    """Dissimilar background, placings of deposits and ground known to be barren included."""
+    group = samples.group.copy()
+    group[np.flatnonzero(samples.kind == 0)[:20]] = BARREN
+    placings = np.repeat(samples.features[None, samples.kind == 1], 2, axis=0)
+    made = replace(samples, group=group, unlike=True, placings=placings)
+    fits: dict[str, list] = {"held_out": [], "explanation.importance": []}
+    for module, seen in fits.items():
+
+        def spy(estimator, *told, seen=seen, **given):
+            seen.append(given)
+            return fit(estimator, *told, **given)
+
+        monkeypatch.setattr(f"prospect.{module}.fit", spy)
+    splitter = BlockFolds(BLOCK, 3)
+    everything = EvidenceGroups(("all",), np.zeros(samples.features.shape[1], np.int64))
+    permutation_importance(small_forest, made, everything, splitter, blocks_of(made, BLOCK))
+    out_of_fold(small_forest, made, splitter)
+    assert len(fits["held_out"]) == 3
+    np.testing.assert_equal(*fits.values())
 
 
 def test_folds_without_deposits_are_refused(samples, small_forest):

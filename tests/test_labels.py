@@ -306,3 +306,17 @@ def test_a_cell_is_barren_once_and_not_where_a_deposit_stands(tmp_path):
     assert len(labels.barren_row) == len(cells) == 2
     assert (labels.row[0], labels.col[0]) not in cells
     assert "1 barren rows share a cell with a deposit: left out" in labels.notes
+
+
+def test_where_another_commodity_was_looked_for_in_vain_nothing_lies(tmp_path):
+    path = tmp_path / "wells.csv"
+    rows = ["605010;4395010;gold;;1", "606010;4395010;coal;;0", "607010;4395010;coal;;1"]
+    rows += ["608010;4395010;antimony;;0", "609010;4395010;gold;orogenic;0"]
+    path.write_text("\n".join(["E;N;what;type;seen", *rows]))
+    spec = OccurrenceSpec(path, commodity="what", label="seen", crs="EPSG:32642", x="E", y="N")
+    labels = read_labels(spec, GOLD, GRID)
+    assert labels.other_x.tolist() == [607_010]
+    assert labels.other_barren.tolist() == [True]
+    assert labels.barren_row.size == 1
+    labels = read_labels(spec, load_commodity("au_irgs"), GRID)
+    assert labels.other_x.tolist() == [607_010]

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from prospect.errors import LabelError, ModelError
 from prospect.evidence import EvidenceGroups, evidence_groups
 from prospect.explanation.asking import cell_scores
+from prospect.held_out import Trial, folds_of
 from prospect.inference import compile_estimator
 from prospect.learners import fit
 from prospect.metrics import auc, capture_at, differences
@@ -98,16 +99,13 @@ def permutation_importance(
     intact = np.full(positive.size, np.nan)
     dealt = np.full((len(groups.names), repeats, positive.size), np.nan)
     rng = np.random.default_rng(random_state)
-    splits = splitter.split(samples.features, positive.astype(np.int64), samples.coordinates)
-    total = splitter.get_n_splits(samples.features, positive, samples.coordinates)
-    with progress("Dealing evidence out anew", total) as done, threadpool_limits(1):
-        for learn, test in splits:
-            learnt, asked = learn[samples.kind[learn] >= 0], test[samples.kind[test] != 0]
-            if not positive[learnt].any() or positive[learnt].all():
-                raise LabelError("A fold leaves one class only to learn from: use fewer folds.")
-            fitted = fit(
-                estimator, samples.features[learnt], positive[learnt], samples.weight[learnt]
-            )
+    _, folds = folds_of(Trial(estimator, samples, splitter))
+    with progress("Dealing evidence out anew", len(folds)) as done, threadpool_limits(1):
+        for learnt, asked in folds:
+            if not asked.size:
+                done(1)
+                continue
+            fitted = fit(estimator, **samples.learnt_from(learnt))
             predictor, cells = compile_estimator(fitted), samples.features[asked]
             intact[asked] = cell_scores(predictor, cells)
             for number, name in enumerate(groups.names):

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,10 +216,11 @@ class Cluster(Engine):
                 self.client.gather(flight.future, asynchronous=True), self.client.loop.asyncio_loop
             )
             while not flight.lost:
-                with suppress(TimeoutError, CancelledError):
-                    found: tuple[Tile | None, float] = fetch.result(timeout=LOOK_EVERY)
-                    return found
-                if fetch.cancelled():
+                # Waiting for it tells its own TimeoutError, of a slow disk, from ours.
+                if wait([fetch], timeout=LOOK_EVERY).done:
+                    with suppress(CancelledError):
+                        found: tuple[Tile | None, float] = fetch.result()
+                        return found
                     break
                 # What was done is gone with a worker that died since.
                 self._look()
@@ -253,20 +254,17 @@ class Cluster(Engine):
         with self._answering():
             there = self.client.nthreads()
         self._looked = time.monotonic()
-        for address in [address for address in self.seats if address not in there]:
-            self._lose(self.seats.pop(address))
+        self.seats = {address: seat for address, seat in self.seats.items() if address in there}
+        for flight in self._flights:
+            # Also of a worker that was at the address before the one we last knew there.
+            if flight.seat.address not in there and not flight.lost:
+                flight.lost = True
+                flight.future.release()
         for address in [address for address in self.refused if address not in there]:
             del self.refused[address]
         come = [each for each in there if each not in self.seats and each not in self.refused]
         if come:
             self._admit(come, there)
-
-    def _lose(self, seat: Seat) -> None:
-        """A worker is gone, and with it what it had."""
-        for flight in self._flights:
-            if flight.seat is seat:
-                flight.lost = True
-                flight.future.release()
 
     def _admit(self, addresses: Sequence[str], threads: dict[str, int]) -> None:
         """Give workers the job, if they would make of it what this computer makes."""
