@@ -6,17 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prospect._kernels._jit import kernel
-from prospect._kernels.patches import add_squares, aligned, below
+from prospect._kernels.patches import FEW, add_squares, aligned, below
 
 Floats = NDArray[np.float32]
 
-SIDE = 8
-LANES = SIDE * SIDE
+SIDE = 4
+LANES = FEW
+"""Cells of a patch: with more the box around them says less, with fewer it costs more."""
+
 GROUP = 4
 """Dimensions that are summed together; points have a multiple of it, the last ones 0."""
 
-FIRST = np.float32(0.2)
-"""Points are looked at first that are so much nearer to the patch than the mean one."""
+LIKELY = 8
+"""Points that are looked at first: those that were nearest to cells beside, most recently."""
 
 SLACK = np.float32(1.0001)
 """What rounding could hide, far more than it does."""
@@ -41,31 +43,38 @@ def nearest_distance(
     """
     height, width = valid.shape
     count, dimensions = points.shape
-    by_dimension = points.T.copy()
+    by_dimension, every = points.T.copy(), points.ravel()
     scratch = aligned((dimensions + 2) * LANES * 4).view(np.float32)
     scratch[:] = 0.0
     cells, sums, best = scratch[2 * LANES :], scratch[:LANES], scratch[LANES : 2 * LANES]
     low, up = np.zeros(dimensions, np.float32), np.zeros(dimensions, np.float32)
     away = np.empty(count, np.float32)
     inside = np.empty(LANES, np.bool_)
+    likely, known = np.zeros(LIKELY, np.int64), 0
     for top in range(0, height, SIDE):
         for left in range(0, width, SIDE):
             high, wide = min(SIDE, height - top), min(SIDE, width - left)
             if not fill(block, valid, planes, centre, scale, top, left, inside, cells, low, up):
                 continue
             from_box(by_dimension, low, up, away)
-            # The nearest to the patch first: then few others can be nearer to any cell.
             best[:] = np.inf
-            limit = np.float32(np.inf)
-            early = away.min() + FIRST * (away.mean() - away.min())
-            for turn in range(2):
-                for p in range(count):
-                    if away[p] > limit or (away[p] <= early) != (turn == 0):
-                        continue
-                    if measure(cells, points[p], sums, best):
-                        for j in range(LANES):
-                            best[j] = min(best[j], sums[j])
-                        limit = best.max() * SLACK
+            # What was nearest to the cells beside is likely to be, and then few others can be.
+            for turn in range(min(known, LIKELY)):
+                p = likely[turn]
+                away[p] = np.inf
+                if measure(cells, every, p * dimensions, dimensions, sums, best):
+                    for j in range(LANES):
+                        best[j] = min(best[j], sums[j])
+            limit = best.max() * SLACK
+            for p in range(count):
+                if away[p] <= limit and measure(
+                    cells, every, p * dimensions, dimensions, sums, best
+                ):
+                    for j in range(LANES):
+                        best[j] = min(best[j], sums[j])
+                    limit = best.max() * SLACK
+                    likely[known % LIKELY] = p
+                    known += 1
             for i in range(high):
                 for j in range(wide):
                     if inside[i * SIDE + j]:
@@ -86,7 +95,7 @@ def count_within(
     """How many points are no farther from each valid cell than a radius; see above."""
     height, width = valid.shape
     count, dimensions = points.shape
-    by_dimension = points.T.copy()
+    by_dimension, every = points.T.copy(), points.ravel()
     scratch = aligned((dimensions + 2) * LANES * 4).view(np.float32)
     scratch[:] = 0.0
     cells, sums, most = scratch[2 * LANES :], scratch[:LANES], scratch[LANES : 2 * LANES]
@@ -104,7 +113,9 @@ def count_within(
             from_box(by_dimension, low, up, away)
             found[:] = 0.0
             for p in range(count):
-                if away[p] <= most[0] and measure(cells, points[p], sums, most):
+                if away[p] <= most[0] and measure(
+                    cells, every, p * dimensions, dimensions, sums, most
+                ):
                     for j in range(LANES):
                         if sums[j] <= squared:
                             found[j] += np.float32(1.0)
@@ -165,11 +176,16 @@ def from_box(by_dimension: Floats, low: Floats, up: Floats, away: Floats) -> Non
 
 
 @kernel
-def measure(cells: Floats, point: Floats, sums: Floats, best: Floats) -> bool:
-    """Squared distances from a point; false, and unfinished, where none can become the best."""
+def measure(
+    cells: Floats, points: Floats, start: int, dimensions: int, sums: Floats, best: Floats
+) -> bool:
+    """
+    Squared distances from the point that starts there; false, and unfinished, where none can
+    become the best.
+    """
     sums[:] = 0.0
-    for d in range(0, point.size, GROUP):
-        add_squares(cells, point, np.uint64(d), sums)
+    for d in range(0, dimensions, GROUP):
+        add_squares(cells, points, np.uint64(start), np.uint64(d), sums)
         if below(sums, best) == 0:
             return False
     return True

@@ -1,4 +1,4 @@
-"""Sixty-four cells at once: what numba cannot say, said in vectors that any processor has."""
+"""Sixty-four cells at once, or sixteen: what numba cannot say, in vectors any processor has."""
 
 # The vectors are plain ones of LLVM, which cuts them into what the processor offers.
 
@@ -18,6 +18,9 @@ from prospect._kernels._jit import kernel
 LANES = 64
 
 FLOATS = ir.VectorType(ir.FloatType(), LANES)
+
+FEW = 16
+FEW_FLOATS = ir.VectorType(ir.FloatType(), FEW)
 SHORTS = ir.VectorType(ir.IntType(16), LANES)
 BYTES = ir.VectorType(ir.IntType(8), LANES)
 BITS = ir.VectorType(ir.IntType(1), LANES)
@@ -99,46 +102,49 @@ def add_either(
 
 @lane
 def below(typing: Any, left: Any, right: Any) -> Any:
-    """Bit j says whether ``left[j]`` is less than ``right[j]``, both float32."""
+    """Bit j says whether ``left[j]`` is less than ``right[j]``, both float32, of sixteen."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         number = ir.Constant(ir.IntType(64), 0)
         values = [
-            builder.load(_place(context, builder, (kind,), (array, number), FLOATS), align=64)
+            builder.load(_place(context, builder, (kind,), (array, number), FEW_FLOATS), align=64)
             for kind, array in zip(signature.args, args, strict=True)
         ]
-        return builder.bitcast(builder.fcmp_ordered("<", *values), ir.IntType(LANES))
+        return builder.bitcast(builder.fcmp_ordered("<", *values), ir.IntType(FEW))
 
-    return types.uint64(left, right), emit
+    return types.uint16(left, right), emit
 
 
 @lane
-def add_squares(typing: Any, values: Any, points: Any, start: Any, sums: Any) -> Any:
+def add_squares(typing: Any, values: Any, points: Any, start: Any, first: Any, sums: Any) -> Any:
     """
-    Add the squared distances of four dimensions to ``sums[j]``, float32.
+    Add the squared distances of four dimensions to ``sums[j]``, float32, of sixteen.
 
-    From ``start`` on they stand, one a point in ``points``, and 64 a dimension in ``values``.
+    From dimension ``first`` on they stand, sixteen each in ``values``; of ``points`` one each, of
+    a point that starts at ``start``.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kinds, number = signature.args, ir.IntType(64)
-        first = builder.mul(args[2], ir.Constant(number, LANES))
-        from_values = _place(context, builder, (kinds[0],), (args[0], first), FLOATS)
-        from_points = _place(context, builder, (kinds[1],), (args[1], args[2]), ir.FloatType())
+        lane_of = builder.mul(args[3], ir.Constant(number, FEW))
+        from_values = _place(context, builder, (kinds[0],), (args[0], lane_of), FEW_FLOATS)
+        begin = builder.add(args[2], args[3])
+        from_points = _place(context, builder, (kinds[1],), (args[1], begin), ir.FloatType())
         squares = []
         for d in range(4):
             step = ir.Constant(number, d)
-            lanes = builder.load(builder.gep(from_values, [step], source_etype=FLOATS), align=64)
+            place = builder.gep(from_values, [step], source_etype=FEW_FLOATS)
+            lanes = builder.load(place, align=64)
             point = builder.load(builder.gep(from_points, [step], source_etype=ir.FloatType()))
-            away = builder.fsub(lanes, _spread(builder, point, FLOATS))
+            away = builder.fsub(lanes, _spread(builder, point, FEW_FLOATS))
             squares.append(builder.fmul(away, away))
         total = builder.fadd(builder.fadd(*squares[:2]), builder.fadd(*squares[2:]))
         zero = ir.Constant(number, 0)
-        place = _place(context, builder, (kinds[3],), (args[3], zero), FLOATS)
+        place = _place(context, builder, (kinds[4],), (args[4], zero), FEW_FLOATS)
         builder.store(builder.fadd(builder.load(place, align=64), total), place, align=64)
         return context.get_dummy_value()
 
-    return types.void(values, points, types.uint64, sums), emit
+    return types.void(values, points, types.uint64, types.uint64, sums), emit
 
 
 def _place(context: Any, builder: Any, kinds: Any, args: Any, vector: Any) -> Any:
@@ -153,5 +159,5 @@ def _spread(builder: Any, value: Any, vector: Any) -> Any:
     nothing = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(nothing, value, ir.Constant(number, 0))
     return builder.shuffle_vector(
-        first, nothing, ir.Constant(ir.VectorType(number, LANES), [0] * LANES)
+        first, nothing, ir.Constant(ir.VectorType(number, vector.count), [0] * vector.count)
     )
