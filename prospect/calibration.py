@@ -242,29 +242,6 @@ def shift_prior(probability: Array, prior: float, new_prior: float) -> Array:
     return shifted
 
 
-def calibration_error(probability: Array, deposit: NDArray[np.bool_], bins: int = 10) -> float:
-    """
-    Expected calibration error: how far shares of deposits are from what was said.
-
-    Parameters
-    ----------
-    probability : array of shape (n,)
-    deposit : array of shape (n,), bool
-    bins : int
-        Bins of equal numbers of cells.
-
-    Returns
-    -------
-    float
-        Mean over cells of |share − mean probability| of their bin.
-    """
-    order = np.argsort(probability, kind="stable")
-    error = 0.0
-    for part in np.array_split(order, min(bins, order.size)):
-        error += part.size * abs(float(deposit[part].mean() - probability[part].mean()))
-    return error / order.size
-
-
 SWANSON = (0.3, 0.4, 0.3)
 """Weights of P90, P50 and P10 whose sum is about the mean of what they were told of [1]_.
 

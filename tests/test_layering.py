@@ -34,7 +34,7 @@ LAYERS = (
     ("grid",),
     ("coordinates", "sheets"),
     ("raster",),
-    ("tables",),
+    ("tables", "pages"),
     ("vector", "project", "roles", "gridding", "catchments", "backgrounds"),
     ("point_columns",),
     ("point_layers",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ def show_commodity(
     found = evidence_of(definition, stack)
     click.echo(_heading(definition))
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)
+    filled = partial(textwrap.fill, width=width, break_on_hyphens=False)
     system = ""
     for row in found.rows:
         if missing and row.present:
@@ -69,9 +71,8 @@ def show_commodity(
             click.echo(f"\n{system}")
         mark = "" if stack is None else ("  " if row.present else "- ")
         line = f"  {mark}{row.name:<30} {row.sign}  {row.means}"
-        click.echo(textwrap.fill(line, width, subsequent_indent=" " * 38))
-        click.echo(textwrap.fill(row.source, width, initial_indent=" " * 38,
-                                 subsequent_indent=" " * 38))  # fmt: skip
+        click.echo(filled(line, subsequent_indent=" " * 38))
+        click.echo(filled(row.source, initial_indent=" " * 38, subsequent_indent=" " * 38))
     click.echo("\nSigns: + likelihood rises with it, - falls, 0 free, ∩ best between.")
     if stack is not None:
         _tell(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from prospect.errors import OutputError
+from prospect.pages import write_page
 from prospect.tables import write_table
 
 if TYPE_CHECKING:
@@ -91,27 +91,17 @@ class Explanation:
         OutputError
             If the folder cannot be written to.
         """
-        folder = Path(folder)
         tables = {
             "importance": self.importance.reset_index(),
             "dependence": self.dependence,
             "trends": self.trends.reset_index(),
             "targets": self.targets,
         }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            written = [folder / "explanation.txt"]
-            written[0].write_text(self.page() + "\n", encoding="utf-8", newline="\n")
-            for name, figure in self.figures().items():
-                written.append(folder / f"{name}.png")
-                figure.savefig(written[-1])
-        except OSError as error:
-            raise OutputError(
-                f"The explanation cannot be written to {folder} ({error.strerror})."
-            ) from error
+        texts = {"explanation.txt": self.page()}
+        written = write_page(folder, "explanation", texts, self.figures())
         for name, table in tables.items():
             if len(table):
-                written.append(folder / f"{name}.csv")
+                written.append(Path(folder) / f"{name}.csv")
                 write_table(table, written[-1])
         return written
 

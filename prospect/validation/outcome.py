@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from prospect.errors import OutputError
 from prospect.metrics.intervals import rows_of
+from prospect.pages import write_page
 from prospect.signs import told
 from prospect.validation.alarms import Alarm
 from prospect.validation.cover import explain_cover
@@ -182,21 +182,9 @@ class Validation:
         OutputError
             If the folder cannot be written to.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            written = [folder / "validation.txt", folder / "validation.json"]
-            written[0].write_text(self.page() + "\n", encoding="utf-8", newline="\n")
-            text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
-            written[1].write_text(text + "\n", encoding="utf-8", newline="\n")
-            for name, figure in self.figures().items():
-                written.append(folder / f"{name}.png")
-                figure.savefig(written[-1])
-        except OSError as error:
-            raise OutputError(
-                f"The validation cannot be written to {folder} ({error.strerror})."
-            ) from error
-        return written
+        plain = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
+        texts = {"validation.txt": self.page(), "validation.json": plain}
+        return write_page(folder, "validation", texts, self.figures())
 
     def figures(self) -> dict[str, Any]:
         """The figures by name, each a matplotlib Figure."""
