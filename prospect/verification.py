@@ -15,6 +15,8 @@ from prospect.record import sha256
 
 MAX_MANIFEST = 64 * 2**20
 """Largest manifest that is read, in bytes."""
+MAX_NAME = 255
+"""Longest name of a file, in bytes, that the usual file systems hold."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,10 @@ def _files(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The files of a map by name, none of them in another folder."""
     files = {manifest["map"]["name"]: manifest["map"]["sha256"], **manifest.get("files", {})}
     for name in files:
-        if not isinstance(name, str) or Path(name).name != name:
+        if not isinstance(name, str) or not name or Path(name).name != name:
             raise ValueError(f"'{name}' is not beside it")
+        if len(name.encode()) > MAX_NAME:
+            raise ValueError(f"a file's name of {len(name.encode())} bytes")
     return files
 
 

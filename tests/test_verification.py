@@ -111,6 +111,13 @@ def test_files_beside_the_map_are_checked_too(written):
         ("{}", "not one of a map"),
         ('{"map": 3, "layers": {}}', "not one of a map"),
         ('{"map": {"name": "../a.tif", "sha256": ""}, "layers": {}}', "is not beside it"),
+        ('{"map": {"name": "", "sha256": ""}, "layers": {}}', "is not beside it"),
+        (
+            '{"map": {"name": "золото.tif", "sha256": ""}, "files": {"": ""}, "layers": {}}',
+            "is not beside it",
+        ),
+        ('{"map": {"name": "%s", "sha256": ""}, "layers": {}}' % ("ы" * 128), "of 256 bytes"),
+        ('{"map": {"name": "\\ud800", "sha256": ""}, "layers": {}}', "not one of a map"),
         ('{"map": {"name": "b.tif", "sha256": ""}, "layers": {}}', "was the map renamed"),
         ('{"map": {"name": "золото.tif", "sha256": ""}, "layers": {"a": 3}}', "not one of a map"),
     ],
