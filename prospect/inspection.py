@@ -224,6 +224,8 @@ def inspect_project(
         for spec in project.layers:
             info = infos[spec.name]
             doubts = [*spec.doubts, *_doubts_of_file(info)]
+            if grid.crs.is_geographic and info.grid.crs.is_geographic:
+                doubts.append("it is in degrees: give the grid a projection in metres")
             if spec.name in odd:
                 doubts.append(odd[spec.name])
             if spec.role and shared[spec.role] > 1 and "*" not in spec.role:
@@ -380,8 +382,6 @@ def _doubts_of_file(info: RasterInfo) -> list[str]:
     found += doubts_of(info.grid.crs, info.grid.bounds)
     if info.is_float and info.nodata is None:
         found.append("it declares no nodata: NaN and what is beyond ±1e30 are taken as gaps")
-    if info.grid.crs.is_geographic:
-        found.append("it is in degrees: give the grid a projection in metres")
     if info.bands > 1:
         found.append(f"band {info.band} of {info.bands} is taken")
     return found

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from prospect.tables.columns import ELEMENTS
+from prospect.lexicon import layer_word
+from prospect.tables.columns import ELEMENTS, IN_RUSSIAN
 
 # Longest first within a family: the first row whose words all stand in the name wins.
 _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -17,6 +18,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("em", "imag"), "electromagnetics.quadrature"),
     (("em", "real"), "electromagnetics.real"),
     (("em", "inphase"), "electromagnetics.real"),
+    (("resistivity",), "electromagnetics.apparent_resistivity"),
     (("rtp",), "magnetics.rtp"),
     (("tmi",), "magnetics.tmi"),
     (("magnetic",), "magnetics.tmi"),
@@ -43,10 +45,12 @@ _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("litho",), "geology.lithology"),
     (("lithoname*",), "geology.lithology"),
     (("rockclass*",), "geology.rock_class"),
+    (("rock", "class"), "geology.rock_class"),
     (("era",), "geology.era"),
     (("age",), "geology.age"),
     (("group",), "geology.group"),
     (("geology",), "geology.lithology"),
+    (("rock",), "geology.lithology"),
 )
 
 _DERIVED = (
@@ -84,6 +88,7 @@ _SENSORS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = tuple(
         ),
     )
 )
+_SIZE = re.compile(r"(?:(?<=[\W_])|^)\d+(?:m|km|k|м|км)(?=[\W_]|$)", re.I)
 _BAND = re.compile(r"(?:^|[\W_])(?:band|imagedata|b)[\W_]?0?(\d{1,2}[anb]?)(?=$|[\W_])", re.I)
 
 _UNITS = {
@@ -110,7 +115,7 @@ def guess_role(path: Path | str) -> Guess:
     Parameters
     ----------
     path : path
-        Only the name counts, and the folder where it says ``derivatives``.
+        Only its name counts, in English or Russian; sizes of cells and scales in it do not.
 
     Returns
     -------
@@ -121,14 +126,18 @@ def guess_role(path: Path | str) -> Guess:
     band = _band(stem)
     if band:
         return Guess(band)
-    lower = [word.lower() for word in re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", stem) if word]
+    lower = [
+        _known(word)
+        for word in re.split(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])", _SIZE.sub("_", stem))
+        if word
+    ]
     if all(word in lower for word in ("study", "area")):
         return Guess("area.study")
     whole = [word.lower() for word in re.split(r"[\W_]+", stem) if word]
     for prefix, kind in _DERIVED:
-        found = next((i for i, word in enumerate(whole) if word.startswith(prefix)), None)
+        found = next((i for i, w in enumerate(whole) if _known(w).startswith(prefix)), None)
         if found is not None:
-            rest = [whole[found].removeprefix(prefix), *whole[found + 1 :]]
+            rest = [_known(whole[found]).removeprefix(prefix), *whole[found + 1 :]]
             what = "_".join(word for word in rest if word) or "unknown"
             if kind == "distance" and _REACHED & {word.rstrip("s") for word in lower}:
                 # Where people come to easily is where they looked, not where ore is.
@@ -152,6 +161,14 @@ def guess_role(path: Path | str) -> Guess:
         return Guess(f"geochemistry.{element}", "%" if unit == "pct" else unit, doubts)
     name = "_".join(whole) or "unnamed"
     return Guess(f"other.{name}", "", ("its role was not recognised: name it",))
+
+
+def _known(word: str) -> str:
+    """A word of a name, in small letters, and in English where it is Russian."""
+    word = word.lower()
+    if word.isascii():
+        return word
+    return IN_RUSSIAN[word].lower() if word in IN_RUSSIAN else layer_word(word)
 
 
 def _band(stem: str) -> str:
@@ -189,7 +206,7 @@ def matches(pattern: str, role: str) -> bool:
 
 def _element(lower: list[str]) -> str | None:
     """The chemical element that a name ends in, if it reads as an assay."""
-    rest = [w for w in lower if w not in ("ppm", "ppb", "pct", "log", "idw", "grid")]
+    rest = [w for w in lower if w not in _ASSAY_WORDS | {"pct", "log", "idw", "grid"}]
     symbol = rest[-1].capitalize() if rest else ""
     if symbol not in ELEMENTS:
         return None

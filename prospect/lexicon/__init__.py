@@ -4,6 +4,7 @@ from prospect.lexicon.ages import Age, read_age
 from prospect.lexicon.words import (
     Standing,
     commodity_words,
+    layer_word,
     named_commodities,
     placer_words,
     says,
@@ -15,6 +16,7 @@ __all__ = [
     "Age",
     "Standing",
     "commodity_words",
+    "layer_word",
     "named_commodities",
     "placer_words",
     "read_age",

@@ -63,6 +63,12 @@ def standing_of(text: str) -> Standing | None:
     return None
 
 
+def layer_word(word: str) -> str:
+    """The English word that layers are known by, for one of a file's name; else the word."""
+    layers: dict[str, list[str]] = _lexicon()["layers"]
+    return next((english for english, words in layers.items() if says(word, words)), word)
+
+
 def structure_of(text: str) -> tuple[str, bool] | None:
     """
     The role that an attribute of a line names.
