@@ -41,6 +41,7 @@ def open_stack(
     crs: str | None = None,
     cell: float | None = None,
     bounds: tuple[float, float, float, float] | None = None,
+    grid: Grid | None = None,
     roles: Mapping[str, str] | None = None,
     vectors: Mapping[str, Path | str] | None = None,
     without: Iterable[str] = (),
@@ -62,7 +63,9 @@ def open_stack(
         that most layers share.
     crs, cell, bounds : str, float, (west, south, east, north), optional
         Another grid: coordinate system, cell size in its unit, and extent; what is not
-        given is taken from the layer.
+        given is taken from the layer. Corners are on multiples of the cell.
+    grid : Grid, optional
+        Instead of all of these: exactly this grid, of a map for instance.
     roles : mapping of name to role, optional
         Instead of guesses or of the project's.
     vectors : mapping of role to path, optional
@@ -94,7 +97,23 @@ def open_stack(
     if not project.layers and not project.vectors:
         raise ProjectError("A stack needs at least one layer, but none came.")
     infos = {s.name: _info(s, allow_drivers) for s in project.layers}
-    choice = project.grid
+    if grid is None:
+        grid = choose_grid(_grid_spec(project.grid, like, crs, cell, bounds), infos)
+    variables = {
+        s.name: _raster_variable(s, infos[s.name], grid, allow_drivers) for s in project.layers
+    }
+    variables |= {s.name: _vector_variable(s, grid) for s in project.vectors}
+    return xr.Dataset(variables, coords=grid.coordinates())
+
+
+def _grid_spec(
+    choice: GridSpec,
+    like: str | None,
+    crs: str | None,
+    cell: float | None,
+    bounds: tuple[float, float, float, float] | None,
+) -> GridSpec:
+    """The grid of a project, but for what is said."""
     if like is not None:
         choice = GridSpec(like=like)
     if crs is not None or cell is not None or bounds is not None:
@@ -104,12 +123,7 @@ def open_stack(
             cell=choice.cell if cell is None else cell,
             bounds=choice.bounds if bounds is None else bounds,
         )
-    grid = choose_grid(choice, infos)
-    variables = {
-        s.name: _raster_variable(s, infos[s.name], grid, allow_drivers) for s in project.layers
-    }
-    variables |= {s.name: _vector_variable(s, grid) for s in project.vectors}
-    return xr.Dataset(variables, coords=grid.coordinates())
+    return choice
 
 
 def choose_grid(spec: GridSpec, infos: Mapping[str, RasterInfo]) -> Grid:

@@ -11,7 +11,11 @@ import rasterio
 
 from prospect.grid import Grid
 from prospect.inspection import survey_folder
+from prospect.project import OccurrenceSpec
+from prospect.report import write_report
+from prospect.scoring import score
 from prospect.stack import open_stack
+from prospect.training import train
 
 pytestmark = pytest.mark.real
 
@@ -48,6 +52,19 @@ def test_the_survey_and_our_alignment_agree(lapland):
     assert inside.sum() > 390_000
     assert (ours[inside] >= around.min(axis=0)[inside] * (1 - 1e-5)).all()
     assert (ours[inside] <= around.max(axis=0)[inside] * (1 + 1e-5)).all()
+
+
+def test_a_report_of_a_grid_on_no_multiple_of_its_cell(lapland, tmp_path):
+    """The survey's corner is at 7,797,103 m north, by cells of 500 m."""
+    project = survey_folder(lapland / "rasters")[0]
+    names = ("geochemistry_till_gc_au", "geochemistry_till_gc_te", "geophysics_magnetic")
+    others = [spec.name for spec in project.layers if spec.name not in names]
+    stack = open_stack(project.without(others))
+    where = OccurrenceSpec(lapland / "vectors" / "Orogenic_Au.shp")
+    model = train(stack, where, "gold", estimator="woe")
+    score(model, stack, tmp_path / "gold.tif")
+    page = write_report(tmp_path / "gold.html", tmp_path / "gold.tif", model, project)
+    assert "geochemistry_till_gc_te" in page.read_text(encoding="utf-8")
 
 
 def digest(path):

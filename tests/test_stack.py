@@ -136,6 +136,12 @@ def test_another_cell_size_system_and_bounds(folder):
     assert Grid.of(same).cell == (100, 100)
 
 
+def test_exactly_the_grid_of_a_map(folder):
+    """Also one whose corner is on no multiple of its cell, or whose cells are not square."""
+    asked = Grid("EPSG:32642", Affine(100.0, 0.0, X + 37.0, 0.0, -90.0, Y - 41.0), (11, 12))
+    assert Grid.of(open_stack(folder, grid=asked)) == asked
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -20,10 +20,10 @@ from prospect.map_file import MapFile, open_map, reduced_grid
 from prospect.project import Project
 from prospect.raster import atomic_path
 from prospect.record import sha256
-from prospect.report import layers_on
 from prospect.report.contents import APPLICABLE, KINDS, deposits_of, relief_of
 from prospect.report.language import Language, load_language
 from prospect.report.overlays import lines_of, rings_of
+from prospect.stack import open_stack
 from prospect.styles import TARGET_LINES, TARGET_MARKS
 from prospect.vector import to_crs
 
@@ -119,7 +119,7 @@ def write_sheet(
         share_limits(opened),
         words,
         model,
-        None if project is None else layers_on(grid, project),
+        None if project is None else open_stack(project, grid=grid),
         None if targets is None else to_crs(targets, grid.crs),
     )
     settings: Any = {

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prospect.errors import OutputError
-from prospect.grid import Grid
 from prospect.map_file import MapFile, open_map, reduced_grid
 from prospect.project import Project
 from prospect.raster import atomic_path
 from prospect.report.contents import MOST_CELLS, Sources, contents
 from prospect.report.language import LANGUAGES, load_language
-from prospect.stack import as_project, open_stack
+from prospect.stack import open_stack
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from prospect.model import Model
     from prospect.validation import Validation
 
@@ -72,7 +69,8 @@ def write_report(
         raise OutputError(f"The report is a page, so its name ends in .html, not '{output.name}'.")
     words = load_language(language)
     opened = scored if isinstance(scored, MapFile) else open_map(scored)
-    stack = None if project is None else layers_on(reduced_grid(opened.grid, MOST_CELLS), project)
+    grid = reduced_grid(opened.grid, MOST_CELLS)
+    stack = None if project is None else open_stack(project, grid=grid)
     told = (
         validation
         if validation is None or isinstance(validation, Mapping)
@@ -82,13 +80,6 @@ def write_report(
     with atomic_path(output) as path:
         path.write_text(_page(values), encoding="utf-8", newline="\n")
     return output
-
-
-def layers_on(grid: Grid, project: Project | Path | str) -> xr.Dataset:
-    """The layers of a project on the grid that is shown."""
-    return open_stack(
-        as_project(project), crs=grid.crs.to_wkt(), cell=grid.transform.a, bounds=grid.bounds
-    )
 
 
 def _page(values: Mapping[str, Any]) -> str:
