@@ -105,6 +105,24 @@ def test_without_layers_there_is_a_map_still(gold_model, scored, tmp_path):
     assert data["lines"] == {}
 
 
+def test_of_a_long_list_of_targets_the_first_are_shown_and_the_rest_folded_up(
+    gold_model, scored, tmp_path
+):
+    grid = data_of(write_report(tmp_path / "a.html", scored, gold_model).read_text("utf-8"))["grid"]
+    x, y = 1000 * grid["bounds"][0], 1000 * grid["bounds"][1]
+    square = Polygon([(x, y), (x + 5e3, y), (x + 5e3, y + 5e3), (x, y + 5e3)])
+    count = 23
+    table = frame(
+        {"rank": range(1, count + 1), "list": "targets", "area_km2": 25.0, "share": 0.01},
+        [square] * count,
+        "EPSG:32642",
+    )
+    path = write_report(tmp_path / "b.html", scored, gold_model, targets=table)
+    shown, folded = path.read_text(encoding="utf-8").split("<summary>3 more, smaller ones")
+    assert shown.count('class="goto"') == 20
+    assert folded.split("</details>")[0].count('class="goto"') == 3
+
+
 def test_targets_are_listed_inside_and_outside(gold_model, scored, tmp_path):
     grid = data_of(write_report(tmp_path / "a.html", scored, gold_model).read_text("utf-8"))["grid"]
     x, y = 1000 * grid["bounds"][0], 1000 * grid["bounds"][1]

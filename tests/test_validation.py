@@ -214,6 +214,11 @@ def test_coordinates_beat_the_truth_in_random_folds_and_ring(samples, truth):
     assert "above the" in alarm.sentence
 
 
+def test_a_difference_of_nothing_has_no_sign_of_its_own():
+    row = {"value": 0.9, "difference": -0.001, "low": -0.04, "high": 0.04, "certainty": 0.48}
+    assert "+0.00 in AUC (-0.04 to +0.04" in verdict(pd.DataFrame([row], index=["x"]))[1]
+
+
 def test_alarms_about_folds_have_thresholds():
     assert gap_alarm(0.85, 0.80, (0.01, 0.09)) == []
     assert gap_alarm(0.95, 0.80, (-0.01, 0.3)) == []

@@ -36,6 +36,8 @@ APPLICABLE = "applicable"
 KINDS = {INSIDE: "inside", KNOWN: "known", OUTSIDE: "outside"}
 MOST_TOLD = 10
 """Layers, and traverses, that are told."""
+SHOWN = 20
+"""Targets of a list on the page; the rest is folded up, on paper too."""
 
 _TICKS = 17
 
@@ -105,6 +107,7 @@ def contents(sources: Sources, language: Language) -> dict[str, Any]:
         "notes": [language.phrase(note, "notes") for note in model.record.get("notes", [])],
         "record": _record(sources, language),
         "targets": _targets(sources.targets, language),
+        "shown": SHOWN,
         "narrowing": _narrowing(sources.targets, language),
         "times": round(grid.transform.a / sources.map.grid.transform.a),
         "map": {

@@ -56,7 +56,7 @@ class Language:
         """A number as the language writes it; a dash where there is none."""
         if value is None or not math.isfinite(value):
             return "–"
-        text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+        text = f"{value:+z.{digits}f}" if sign else f"{value:z.{digits}f}"
         return text.replace(".", str(self.words["decimal"])).replace("-", "−")
 
     def folds(self, name: str) -> str:

@@ -112,7 +112,7 @@ class Validation:
         lines = [
             f"{self.title}: {self.deposits} known deposits",
             f"Blocks of {self.block / 1000:g} km{buffer if self.buffer else ''}; intervals are of "
-            "90 %, by drawing blocks of ground again.",
+            "90 %, by drawing blocks of ground again, wider where deposits lie in few blocks.",
             "",
             "Quality on ground held out",
             *self._quality(),

@@ -62,9 +62,9 @@ def verdict(
                 word=words[_word(row)],
                 name=called[name],
                 value=f"{row['value']:.2f}",
-                difference=f"{row['difference']:+.2f}",
-                low=f"{row['low']:+.2f}",
-                high=f"{row['high']:+.2f}",
+                difference=f"{row['difference']:+z.2f}",
+                low=f"{row['low']:+z.2f}",
+                high=f"{row['high']:+z.2f}",
                 certainty=f"{100 * row['certainty']:.0f}",
             )
         )

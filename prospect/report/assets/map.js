@@ -192,11 +192,11 @@
     }));
     document.body.dataset.ready = "true";
   });
-  // On paper the frame has another size: what was in view stays in view, and nothing is folded up.
+  // On paper the frame has another size: what was in view stays in view, and nothing but long lists is folded up.
   matchMedia("print").addEventListener("change", (event) => {
     const view = map.getBounds();
     map.invalidateSize({ animate: false, pan: false });
     map.fitBounds(view.intersects(frame) && !view.contains(frame) ? view : frame, { animate: false });
-    document.querySelectorAll("details").forEach((each) => { each.open = event.matches; });
+    document.querySelectorAll("details:not(.more)").forEach((each) => { each.open = event.matches; });
   });
 })();
